@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "01-chroot/unique_fd.hpp"
+
+namespace drydock {
+
+/// What host and child tell each other while a container starts.
+struct Message {
+    enum class Kind : std::int32_t {
+        Turn,    ///< the other side goes on
+        Report,  ///< a step is done (only when somebody listens)
+        Exec,    ///< execve comes next: when the stream ends now, the command runs
+        Error,   ///< a step failed; nothing follows
+    };
+    Kind kind = Kind::Turn;
+    std::int32_t row = 0;
+    std::int32_t error = 0;        ///< errno, of an Error
+    std::int32_t exit_status = 0;  ///< of an Error
+    std::int64_t nanoseconds = 0;  ///< what the step took, of a Report; CLOCK_MONOTONIC, of an Exec
+    std::string text{};            ///< of an Error what failed, of a Report its calls, one a line
+};
+
+/// Where host and child meet: a pair of sockets that keep message borders and close on execve, so that the end of the
+/// stream tells the host that the command runs.
+class Meeting {
+  public:
+    Meeting() noexcept = default;
+    /// @throws std::system_error EMFILE, ENFILE
+    static Meeting open();
+
+    /// After the clone: each side keeps its own end.
+    void keep_host_end() noexcept { child_end_ = UniqueFd(); }
+    void keep_child_end() noexcept { host_end_ = UniqueFd(); }
+    void close() noexcept;
+
+    /// Best effort: when the other side is gone, its absence tells more than the error would.
+    void send(const Message& message) const noexcept;
+    /// Waits. @return nothing when the other side is gone, or has become another program
+    [[nodiscard]] std::optional<Message> receive() const;
+
+  private:
+    [[nodiscard]] int end() const noexcept { return host_end_ ? host_end_.get() : child_end_.get(); }
+
+    UniqueFd host_end_{};
+    UniqueFd child_end_{};
+};
+
+}  // namespace drydock

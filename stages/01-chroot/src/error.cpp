@@ -1,0 +1,34 @@
+#include "01-chroot/error.hpp"
+
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "01-chroot/exit_status.hpp"
+
+namespace drydock {
+
+NotImplemented::NotImplemented(std::string_view what) : std::runtime_error(fmt::format("not implemented: {}", what)) {}
+
+SetupError::SetupError(const std::string& what, std::error_code code, int exit_status)
+    : std::runtime_error(what), code_(code), exit_status_(exit_status) {}
+
+int report_current_exception(std::string_view program) noexcept {
+    const auto print = [&](const char* what) {
+        static_cast<void>(
+            std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), what));
+    };
+    try {
+        throw;
+    } catch (const SetupError& e) {
+        print(e.what());
+        return e.exit_status();
+    } catch (const std::exception& e) {
+        print(e.what());
+    } catch (...) {
+        print("unknown error");
+    }
+    return kSetupFailed;
+}
+
+}  // namespace drydock
