@@ -59,8 +59,13 @@ function(drydock_program name)
     endif()
 endfunction()
 
+# drydock_tests(NN kind [FOLDER…]): the tests of stageNN; in FOLDERs, if not all below tests/ are.
 function(drydock_tests number kind)
-    file(GLOB_RECURSE tests CONFIGURE_DEPENDS tests/*.${kind}.test.cpp)
+    list(TRANSFORM ARGN APPEND /*.${kind}.test.cpp OUTPUT_VARIABLE patterns)
+    if(NOT patterns)
+        set(patterns tests/*.${kind}.test.cpp)
+    endif()
+    file(GLOB_RECURSE tests CONFIGURE_DEPENDS ${patterns})
     if(NOT tests)
         return()
     endif()
@@ -72,7 +77,8 @@ function(drydock_tests number kind)
     target_include_directories(${binary} PRIVATE src tests)
     set_target_properties(${binary} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     # One label, not a list: catch_discover_tests of Catch2 2.13 would split it. `ctest -L kernel` matches it all the same.
-    set(properties LABELS stage-${number}-${kind} TIMEOUT 120 SKIP_RETURN_CODE 77
+    string(REPLACE _ - label stage-${number}-${kind})
+    set(properties LABELS ${label} TIMEOUT 120 SKIP_RETURN_CODE 77
         ENVIRONMENT "DRYDOCK_BIN=${CMAKE_BINARY_DIR}/bin")
     if(kind STREQUAL "kernel")
         # One at a time: several of them compare the whole host before and after.
