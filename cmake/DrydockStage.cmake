@@ -57,6 +57,7 @@ function(drydock_program name)
     if(ARG_STATIC AND NOT DRYDOCK_SANITIZE)
         target_link_options(${name} PRIVATE -static)
     endif()
+    install(TARGETS ${name} RUNTIME DESTINATION bin)  # side by side: they find each other there
 endfunction()
 
 # drydock_tests(NN kind [FOLDER…]): the tests of stageNN; in FOLDERs, if not all below tests/ are.
