@@ -21,9 +21,9 @@ struct FlagName {
     const char* name;
 };
 constexpr std::array kFlagNames = {
-    FlagName{CLONE_NEWUSER, "CLONE_NEWUSER"}, FlagName{CLONE_NEWPID, "CLONE_NEWPID"},
-    FlagName{CLONE_NEWNS, "CLONE_NEWNS"},     FlagName{CLONE_NEWUTS, "CLONE_NEWUTS"},
-    FlagName{CLONE_NEWIPC, "CLONE_NEWIPC"},   FlagName{CLONE_NEWNET, "CLONE_NEWNET"},
+    FlagName{CLONE_NEWUSER, "CLONE_NEWUSER"},     FlagName{CLONE_NEWPID, "CLONE_NEWPID"},
+    FlagName{CLONE_NEWNS, "CLONE_NEWNS"},         FlagName{CLONE_NEWUTS, "CLONE_NEWUTS"},
+    FlagName{CLONE_NEWIPC, "CLONE_NEWIPC"},       FlagName{CLONE_NEWNET, "CLONE_NEWNET"},
     FlagName{CLONE_NEWCGROUP, "CLONE_NEWCGROUP"}, FlagName{CLONE_NEWTIME, "CLONE_NEWTIME"},
 };
 
@@ -45,12 +45,14 @@ Child::~Child() {
     if (pid_ > 0) {
         ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
         siginfo_t ended{};
-        while (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &ended, WEXITED) == -1 && errno == EINTR) {
+        while (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &ended, WEXITED) == -1 &&
+               errno == EINTR) {
         }
     }
 }
 
-Child::Child(Child&& other) noexcept : pid_(std::exchange(other.pid_, 0)), pidfd_(std::move(other.pidfd_)) {}
+Child::Child(Child&& other) noexcept
+    : pid_(std::exchange(other.pid_, 0)), pidfd_(std::move(other.pidfd_)) {}
 
 Child& Child::operator=(Child&& other) noexcept {
     std::swap(pid_, other.pid_);
@@ -77,9 +79,10 @@ Child clone_child(std::uint64_t flags) {
     args.flags = flags | CLONE_PIDFD;  // close-on-exec by itself
     args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
     args.exit_signal = SIGCHLD;
-    // Not fork(2): only clone3 gives the namespaces and a pidfd in the same call, before the child can end.
-    const long pid = check(::syscall(SYS_clone3, &args, sizeof args), "clone3(flags=CLONE_PIDFD|{})",
-                           clone_flag_names(flags));
+    // Not fork(2): only clone3 gives the namespaces and a pidfd in the same call, before the child
+    // can end.
+    const long pid = check(::syscall(SYS_clone3, &args, sizeof args),
+                           "clone3(flags=CLONE_PIDFD|{})", clone_flag_names(flags));
     return pid == 0 ? Child() : Child(static_cast<pid_t>(pid), UniqueFd(pidfd));
 }
 // [/region]

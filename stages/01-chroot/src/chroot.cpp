@@ -9,7 +9,8 @@ namespace drydock {
 // [region: chroot-to]
 void chroot_to(const std::filesystem::path& rootfs) {
     check(::chroot(rootfs.c_str()), "chroot(path={})", rootfs.native());
-    // chroot leaves the working directory where it was, outside: from there ".." goes up to the real root.
+    // chroot leaves the working directory where it was, outside: from there ".." goes up to the
+    // real root.
     check(::chdir("/"), "chdir(path=/)");
 }
 // [/region]

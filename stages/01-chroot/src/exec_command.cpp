@@ -19,7 +19,8 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
     std::vector<char*> result;
     result.reserve(strings.size() + 1);
     for (const std::string& s : strings) {
-        result.push_back(const_cast<char*>(s.c_str()));  // execve takes char* for historical reasons only
+        result.push_back(
+            const_cast<char*>(s.c_str()));  // execve takes char* for historical reasons only
     }
     result.push_back(nullptr);
     return result;
@@ -59,7 +60,8 @@ std::vector<std::string> candidates(const Command& command) {
     const int exit_status = exit_status_of_exec_error(error);
     const std::error_code code(error, std::generic_category());
     if (exit_status == kNotFound && name.find('/') == std::string::npos) {
-        throw SetupError(fmt::format("exec: \"{}\": executable file not found in $PATH", name), code, exit_status);
+        throw SetupError(fmt::format("exec: \"{}\": executable file not found in $PATH", name),
+                         code, exit_status);
     }
     throw SetupError(fmt::format("exec: \"{}\": {}", name, code.message()), code, exit_status);
 }
@@ -79,11 +81,13 @@ void exec_command(const Command& command) {
     const std::vector<char*> argv = pointers(command.argv);
     const std::vector<char*> env = pointers(command.env);
     // A descriptor of the host that a container inherits is a door to the host (CVE-2024-21626).
-    check(::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC), "close_range(3, ~0, CLOSE_RANGE_CLOEXEC)");
+    check(::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC),
+          "close_range(3, ~0, CLOSE_RANGE_CLOEXEC)");
     int error = ENOENT;
     for (const std::string& file : candidates(command)) {
         ::execve(file.c_str(), argv.data(), env.data());
-        // As a shell does: a file that is there but may not be run counts for more than the ones that are not there.
+        // As a shell does: a file that is there but may not be run counts for more than the ones
+        // that are not there.
         if (errno != ENOENT && errno != ENOTDIR) {
             error = errno;
         }

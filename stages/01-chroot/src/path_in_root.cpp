@@ -20,7 +20,8 @@ UniqueFd open_in_root(int root, const std::string& path, int flags, mode_t mode)
     // Magic links (/proc/PID/root, /proc/PID/fd/N) jump to an object, past any root.
     how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
     long fd = -1;
-    // EAGAIN: somebody renamed a directory of the path meanwhile, so ".." could not be judged. 128 is what libpathrs tries.
+    // EAGAIN: somebody renamed a directory of the path meanwhile, so ".." could not be judged. 128
+    // is what libpathrs tries.
     for (int attempt = 0; attempt < 128; ++attempt) {
         fd = ::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how);
         if (fd != -1 || errno != EAGAIN) {
@@ -28,7 +29,8 @@ UniqueFd open_in_root(int root, const std::string& path, int flags, mode_t mode)
         }
     }
     return UniqueFd(static_cast<int>(
-        check(fd, "openat2({}, flags={:#o}, resolve=RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS)", path, flags)));
+        check(fd, "openat2({}, flags={:#o}, resolve=RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS)", path,
+              flags)));
 }
 // [/region]
 
@@ -39,8 +41,9 @@ UniqueFd make_directories_in_root(int root, const std::string& path, mode_t mode
         if (part.empty() || part == ".") {
             continue;
         }
-        // mkdirat takes a single new name below a descriptor, so there is nothing left in it to be redirected. A ".."
-        // or a symbolic link among the parts is there already (EEXIST) and is resolved in the root, from the top.
+        // mkdirat takes a single new name below a descriptor, so there is nothing left in it to be
+        // redirected. A ".." or a symbolic link among the parts is there already (EEXIST) and is
+        // resolved in the root, from the top.
         if (::mkdirat(directory.get(), part.c_str(), mode) == -1 && errno != EEXIST) {
             check(-1, "mkdir({}/{}, mode={:#o})", done, part.native(), mode);
         }
