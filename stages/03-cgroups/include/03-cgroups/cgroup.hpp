@@ -1,0 +1,64 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "03-cgroups/hierarchy.hpp"
+#include "03-cgroups/limits.hpp"
+
+namespace drydock {
+
+/// Owns a container's cgroup: its directories and whatever runs in them. Empty where none can be
+/// had.
+class Cgroup {
+  public:
+    Cgroup() noexcept = default;
+    Cgroup(std::unique_ptr<Group> group, GroupPlace place) noexcept;
+    /// Kills what runs in it and removes it, best effort.
+    ~Cgroup();
+    Cgroup(Cgroup&& other) noexcept;
+    Cgroup& operator=(Cgroup&& other) noexcept;
+    Cgroup(const Cgroup&) = delete;
+    Cgroup& operator=(const Cgroup&) = delete;
+
+    [[nodiscard]] explicit operator bool() const noexcept { return group_ != nullptr; }
+    [[nodiscard]] const GroupPlace& place() const noexcept { return place_; }
+
+    /// The step "join-cgroup": moves the calling process into it, and with it all its children to
+    /// come.
+    void join();
+    void kill();
+    [[nodiscard]] bool populated() const;
+    [[nodiscard]] CgroupStatistics statistics() const;
+    [[nodiscard]] std::vector<std::filesystem::path> directories() const;
+    /// Removes the directories; empty afterwards. rmdir says EBUSY until the last process is
+    /// reaped, so it is tried again until `within` is over.
+    /// @throws std::system_error EBUSY with the directory's name
+    void remove(std::chrono::milliseconds within = std::chrono::seconds(5));
+    /// Gives it up without touching it.
+    void release() noexcept;
+
+  private:
+    std::unique_ptr<Group> group_{};
+    GroupPlace place_{};
+};
+
+/// The step "cgroup": makes a group with these limits at `path`, below "drydock/" unless it begins
+/// with "/": in the tree's root where we may, else below our own group. Where no group can be had
+/// and no limit is asked for the result is empty.
+/// @throws InputError when a limit is asked for that cannot be had here, naming it; nothing is left
+/// behind
+Cgroup make_cgroup(const std::string& path, const Limits& limits,
+                   const Hierarchy& hierarchy = find_hierarchy());
+
+/// What is left of the group at `place`, to clean up after a crash; empty when nothing is.
+Cgroup open_cgroup(const GroupPlace& place, const Hierarchy& hierarchy = find_hierarchy());
+
+/// The step "cgroup-namespace": from now on this process sees its own group as the root of every
+/// tree.
+void enter_cgroup_namespace();
+
+}  // namespace drydock
