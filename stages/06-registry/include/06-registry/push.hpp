@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "06-registry/auth.hpp"
+#include "06-registry/progress.hpp"
+
+namespace drydock {
+
+class ImageStore;
+struct Reference;
+
+/// Afterwards the registry has the image that `reference` names in `store`, under that name. Blobs
+/// it has already are not sent; the manifest goes last.
+/// @return the digest of the manifest
+/// @throws RegistryError; InputError when the store has no such image
+std::string push(ImageStore& store, const Reference& reference, const Credentials& credentials,
+                 const ProgressCallback& progress);
+
+}  // namespace drydock
