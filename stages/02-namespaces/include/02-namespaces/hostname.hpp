@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+namespace drydock {
+
+/// The host name of this UTS namespace, which must be the caller's own: the host's would change
+/// else.
+/// @throws InputError when it is longer than 64 bytes; std::system_error EPERM
+/// @see    sethostname(2), uts_namespaces(7)
+void set_hostname(const std::string& name);
+
+}  // namespace drydock
