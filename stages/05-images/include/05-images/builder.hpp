@@ -1,0 +1,55 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "05-images/image_store.hpp"
+
+namespace drydock {
+
+/// What a build tells its user, as it happens.
+struct BuildEvent {
+    enum class Kind {
+        Stream,  ///< text for the user, with its own line ends: "Step 1/6 : FROM base\n", output of
+                 ///< RUN
+        Image    ///< the image is there: `text` is its ID, "sha256:…" (docker's aux.ID)
+    };
+    Kind kind = Kind::Stream;
+    std::string text{};
+};
+
+struct BuildRequest {
+    std::filesystem::path context{};        ///< a directory; empty: context_tar
+    int context_tar = -1;                   ///< the context as a tar stream, plain or compressed
+    std::string dockerfile = "Dockerfile";  ///< path inside the context
+    std::optional<std::string> dockerfile_text{};  ///< instead of that file
+    std::vector<std::string> tags{};
+    std::map<std::string, std::optional<std::string>>
+        build_args{};  ///< no value: as if it were not given
+    std::map<std::string, std::string> labels{};
+    std::string target{};  ///< name or number of the stage to stop at; empty: the last
+    bool no_cache = false;
+    std::string network{};  ///< of RUN: "" or "none" a namespace of its own, "host" the host's
+    std::filesystem::path
+        runtime_root{};  ///< where drydock-runtime keeps state; empty: below the data root
+    /// Asked between any two steps; true ends the build with an error.
+    std::function<bool()> cancelled{};
+};
+
+/// Builds an image from a Dockerfile, step by step, in docker's classic words. Layers of steps that
+/// were built before with the same input are taken over, if it was this builder that made them.
+///
+/// When it does not succeed, nothing is left of the step that failed; what the steps before it made
+/// stays for the next build.
+/// @throws InputError "Dockerfile:3: …" for what is wrong in the file, the context or the request;
+/// SetupError when a
+///         RUN failed, whose exit_status() is the command's: "The command '/bin/sh -c exit 7'
+///         returned a non-zero code: 7"
+Image build_image(ImageStore& store, const BuildRequest& request,
+                  const std::function<void(const BuildEvent&)>& on_event);
+
+}  // namespace drydock
