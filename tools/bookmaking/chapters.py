@@ -3,10 +3,9 @@ import pathlib
 import re
 import shutil
 
-from regions import RegionError, regions_of
+import regions
 
 LANGUAGES = ("en", "zh")
-LONGEST_LISTING_LINE = 100
 DIRECTIVE = re.compile(r"^\{\{(\w+) ([^}]*)\}\}$")
 FENCE = re.compile(r"^```(\S*) *(?:\{(.*)\})?$")
 CAPTION = {"en": "{path}, region {name}", "zh": "{path},区域 {name}"}
@@ -44,18 +43,20 @@ def weave_all(root):
 
 
 def weave(root, source, language):
-    lines = []
+    lines, fenced = [], False
     for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), 1):
         directive = DIRECTIVE.match(line)
         where = f"{source.relative_to(root)}:{number}"
-        if directive:
+        fence = FENCE.match(line)
+        if fence:
+            fenced = not fenced
+            lines.append(f"```{fence.group(1)}")  # the renderer need not know our tags
+        elif directive and not fenced:
             lines += expand(root, source, language, directive.group(1), directive.group(2), where)
-        elif "{{" in line and "}}" in line:
+        elif "{{" in line and "}}" in line and not fenced:
             raise BookError(f"{where}: a directive stands alone on its line, as {{{{code PATH#REGION}}}}")
         else:
-            fence = FENCE.match(line)
-            # The renderer need not know our tags.
-            lines.append(f"```{fence.group(1)}" if fence and fence.group(2) else line)
+            lines.append(line)
     return "\n".join(lines) + "\n"
 
 
@@ -74,15 +75,10 @@ def region_text(root, argument, where):
     if not name:
         raise BookError(f"{where}: expected PATH#REGION, got {argument}")
     try:
-        found = regions_of(root / path)
-    except (OSError, RegionError) as error:
+        found = regions.find(root / path, name)
+    except (OSError, regions.RegionError) as error:
         raise BookError(f"{where}: {error}") from None
-    if name not in found:
-        raise BookError(f"{where}: {path} has no region {name}; it has {', '.join(found) or 'none'}")
-    for line in found[name].lines:
-        if len(line) > LONGEST_LISTING_LINE:
-            raise BookError(f"{where}: {path}#{name} has a line of {len(line)} columns, {LONGEST_LISTING_LINE} fit")
-    return found[name].lines
+    return found.lines
 
 
 def listing(root, language, argument, where):

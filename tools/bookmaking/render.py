@@ -19,8 +19,9 @@ def render(root):
     shutil.copytree(chapters.woven_folder(root), work / "pages")
     for language in chapters.LANGUAGES:
         shutil.copy(chapters.book_folder(root) / language / "index.md", work / "pages" / language / "index.md")
-    shutil.copy(chapters.book_folder(root) / "en" / "index.md", work / "pages" / "index.md")
-    run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], work)
+    shutil.copy(work / "index.md", work / "pages" / "index.md")
+    # Not npm ci: some npm versions leave other platforms' optional packages out of the lock and then refuse it.
+    run(["npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], work)
     run(["npx", "--no-install", "vitepress", "build"], work)
     site = root / "build" / "book" / "site"
     shutil.rmtree(site, ignore_errors=True)
