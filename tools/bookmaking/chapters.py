@@ -8,7 +8,7 @@ import regions
 LANGUAGES = ("en", "zh")
 DIRECTIVE = re.compile(r"^\{\{(\w+) ([^}]*)\}\}$")
 FENCE = re.compile(r"^```(\S*) *(?:\{(.*)\})?$")
-CAPTION = {"en": "{path}, region {name}", "zh": "{path},区域 {name}"}
+CAPTION = {"en": "{path}, region {name}", "zh": "{path}，区域 {name}"}
 KIND_OF_SUFFIX = {".cpp": "cpp", ".hpp": "cpp", ".py": "python", ".cmake": "cmake", ".sh": "bash"}
 
 
