@@ -144,10 +144,8 @@ json capabilities_of(const ContainerOptions& options, std::uint32_t uid) {
 
 json process_of(const oci::ExecutionConfig& image, const ContainerOptions& options,
                 const ResolvedUser& user) {
-    std::string workdir = options.workdir.empty() ? image.working_dir : options.workdir;
-    if (workdir.empty()) {
-        workdir = "/";
-    }
+    const std::string& wanted = options.workdir.empty() ? image.working_dir : options.workdir;
+    const std::string workdir = wanted.empty() ? std::string("/") : wanted;
     if (!workdir.starts_with('/')) {
         throw InputError(
             fmt::format("working directory \"{}\": expected an absolute path", workdir));
