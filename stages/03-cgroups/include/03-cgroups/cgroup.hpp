@@ -27,6 +27,9 @@ class Cgroup {
     [[nodiscard]] explicit operator bool() const noexcept { return group_ != nullptr; }
     [[nodiscard]] const GroupPlace& place() const noexcept { return place_; }
 
+    /// @throws InputError when there is no controller for a limit that is asked for
+    void set(const Limits& limits);
+    void set_devices(std::span<const DeviceRule> rules);
     /// The step "join-cgroup": moves the calling process into it, and with it all its children to
     /// come.
     void join();

@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "03-cgroups/devices.hpp"
 #include "03-cgroups/limits.hpp"
 
 namespace drydock {
@@ -38,6 +40,8 @@ class Group {
     /// Writes the limits. @throws InputError when this machine offers no controller for one that is
     /// asked for
     virtual void set(const Limits& limits) = 0;
+    /// Applies the rules in order. Where devices cannot be told apart it does nothing.
+    virtual void set_devices(std::span<const DeviceRule> rules) = 0;
     /// Moves the calling process, which must have one thread, into the group.
     virtual void join() = 0;
     /// SIGKILLs every process of the group, those born meanwhile too. Nothing there is fine.

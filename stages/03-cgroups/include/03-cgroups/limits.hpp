@@ -11,10 +11,10 @@ namespace drydock {
 struct Limits {
     std::optional<std::int64_t> memory_bytes{};
     std::optional<std::int64_t> memory_swap_bytes{};  ///< memory and swap together; -1: no limit
-    std::optional<std::int64_t> nano_cpus{};  ///< CPU time per time: 500'000'000 is half a CPU
-    std::int64_t cpu_period_us = 100'000;     ///< in which nano_cpus is shared out
+    std::optional<std::int64_t> nano_cpus{};   ///< CPU time per time: 500'000'000 is half a CPU
+    std::int64_t cpu_period_us = 100'000;      ///< in which nano_cpus is shared out
     std::optional<std::int64_t> cpu_shares{};  ///< weight, 2 to 262144; 1024 by default
-    std::optional<std::int64_t> pids{};  ///< processes and threads at once
+    std::optional<std::int64_t> pids{};        ///< processes and threads at once
 
     [[nodiscard]] bool any() const noexcept {
         return memory_bytes || memory_swap_bytes || nano_cpus || cpu_shares || pids;

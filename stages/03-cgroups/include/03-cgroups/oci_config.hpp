@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "03-cgroups/devices.hpp"
 #include "03-cgroups/limits.hpp"
 
 // config.json of an OCI bundle, under the names of the runtime-spec (config.md, config-linux.md).
@@ -71,12 +72,15 @@ struct IdMapping {
     std::uint32_t size = 0;
 };
 
-struct DeviceRule {
-    bool allow = false;
-    std::string type = "a";   ///< "a" all, "c" character, "b" block
-    std::int64_t major = -1;  ///< -1: any
-    std::int64_t minor = -1;
-    std::string access{};  ///< of "rwm"
+/// A device node to be made. @see config-linux.md, "Devices"
+struct Device {
+    std::string path{};
+    char type = 'c';  ///< 'c' character, 'b' block, 'p' fifo
+    std::uint32_t major = 0;
+    std::uint32_t minor = 0;
+    std::uint32_t file_mode = 0666;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
 };
 
 struct SeccompArg {
@@ -107,8 +111,9 @@ struct Linux {
     std::vector<std::string> masked_paths{};
     std::vector<std::string> readonly_paths{};
     std::string cgroups_path{};
-    Limits limits{};  ///< of "resources": memory, cpu, pids
-    std::vector<DeviceRule> devices{};
+    Limits limits{};                         ///< of "resources": memory, cpu, pids
+    std::vector<DeviceRule> device_rules{};  ///< of "resources"
+    std::vector<Device> devices{};
     std::map<std::string, std::string> sysctl{};
     std::optional<Seccomp> seccomp{};
 };

@@ -25,7 +25,7 @@ struct ShimRequest {
 
 struct StartedContainer {
     pid_t pid = 0;          ///< of the container's first process, as seen here
-    UniqueFd pidfd{};       ///< of that process; readable when it has ended
+    UniqueFd pidfd{};       ///< readable when that process has ended
     UniqueFd shim_pidfd{};  ///< readable when the shim is done: the cgroup is gone and exit.json is
                             ///< there
 };

@@ -21,6 +21,8 @@ struct ProcessIdentity {
 };
 /// @return empty when there is no such process
 std::optional<ProcessIdentity> identify(pid_t pid);
+/// The parent of process `pid`; 0 when there is no such process.
+pid_t parent_of(pid_t pid);
 /// Whether it is still there, and no zombie.
 bool alive(const ProcessIdentity& process);
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "02-namespaces/mount.hpp"
+#include "04-layers/mount_spec.hpp"
 
 namespace drydock {
 

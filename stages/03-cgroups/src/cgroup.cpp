@@ -1,0 +1,170 @@
+#include "03-cgroups/cgroup.hpp"
+
+#include <sched.h>
+
+#include <chrono>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "01-chroot/check.hpp"
+#include "01-chroot/error.hpp"
+
+#include "cgroup_directory.hpp"
+
+namespace fs = std::filesystem;
+
+namespace drydock {
+namespace {
+
+/// The path below a tree's root for what a user asked for.
+std::string checked_path(const std::string& path) {
+    std::string result = path.starts_with("/") ? path.substr(1) : "drydock/" + path;
+    for (const fs::path& part : fs::path(result)) {
+        if (part.empty() || part == "." || part == "..") {
+            throw InputError(fmt::format(
+                "cgroup path \"{}\": expected names between single slashes, none of them \"..\"",
+                path));
+        }
+    }
+    return result;
+}
+
+bool may_be_had_elsewhere(const std::error_code& code) {
+    return code == std::errc::permission_denied || code == std::errc::operation_not_permitted ||
+           code == std::errc::read_only_file_system;
+}
+
+[[noreturn]] void throw_no_group(const Hierarchy& hierarchy, const std::string& why) {
+    throw InputError(
+        fmt::format("limits cannot be had here (cgroups: {}): {}; run as root, or in a group that "
+                    "is delegated to this user",
+                    to_text(hierarchy.kind), why));
+}
+
+/// The group, or an empty owner where none can be had and none is needed.
+Cgroup make_where_we_may(const std::string& path, bool needed, const Hierarchy& hierarchy) {
+    std::string why = "no cgroup file system at " + hierarchy.root.native();
+    for (const bool below_own : {false, true}) {
+        const GroupPlace place{.path = path, .below_own = below_own};
+        try {
+            return {make_group(hierarchy, place), place};
+        } catch (const std::system_error& e) {
+            if (!may_be_had_elsewhere(e.code())) {
+                throw;
+            }
+            why = e.what();
+        }
+    }
+    if (needed) {
+        throw_no_group(hierarchy, why);
+    }
+    return {};
+}
+
+}  // namespace
+
+Cgroup::Cgroup(std::unique_ptr<Group> group, GroupPlace place) noexcept
+    : group_(std::move(group)), place_(std::move(place)) {}
+
+Cgroup::~Cgroup() {
+    if (group_) {
+        try {
+            remove();
+        } catch (...) {  // NOLINT(bugprone-empty-catch): best effort; remove() is the checked twin
+        }
+    }
+}
+
+Cgroup::Cgroup(Cgroup&& other) noexcept
+    : group_(std::move(other.group_)), place_(std::move(other.place_)) {}
+
+Cgroup& Cgroup::operator=(Cgroup&& other) noexcept {
+    std::swap(group_, other.group_);
+    std::swap(place_, other.place_);
+    return *this;
+}
+
+void Cgroup::set(const Limits& limits) {
+    if (group_) {
+        group_->set(limits);
+    }
+}
+
+void Cgroup::set_devices(std::span<const DeviceRule> rules) {
+    if (group_) {
+        group_->set_devices(rules);
+    }
+}
+
+void Cgroup::join() {
+    if (group_) {
+        group_->join();
+    }
+}
+
+void Cgroup::kill() {
+    if (group_) {
+        group_->kill();
+    }
+}
+
+bool Cgroup::populated() const {
+    return group_ && group_->populated();
+}
+
+CgroupStatistics Cgroup::statistics() const {
+    return group_ ? group_->statistics() : CgroupStatistics();
+}
+
+std::vector<fs::path> Cgroup::directories() const {
+    return group_ ? group_->directories() : std::vector<fs::path>();
+}
+
+void Cgroup::remove(std::chrono::milliseconds within) {
+    using Clock = std::chrono::steady_clock;
+    if (!group_) {
+        return;
+    }
+    const auto deadline = Clock::now() + within;
+    const std::unique_ptr<Group> group = std::move(group_);
+    auto pause = std::chrono::microseconds(100);
+    for (;;) {
+        const fs::path busy = remove_group_directories(group->directories());
+        if (busy.empty()) {
+            return;
+        }
+        if (Clock::now() > deadline) {
+            throw std::system_error(EBUSY, std::generic_category(),
+                                    fmt::format("rmdir({})", busy.native()));
+        }
+        group->kill();
+        std::this_thread::sleep_for(pause);
+        pause = std::min<std::chrono::microseconds>(pause * 2, std::chrono::milliseconds(20));
+    }
+}
+
+void Cgroup::release() noexcept {
+    group_.reset();
+}
+
+Cgroup make_cgroup(const std::string& path, const Limits& limits, const Hierarchy& hierarchy) {
+    check_limits(limits);
+    Cgroup cgroup = make_where_we_may(checked_path(path), limits.any(), hierarchy);
+    if (cgroup) {
+        cgroup.set(limits);
+    } else if (limits.any()) {
+        throw_no_group(hierarchy, "no cgroup file system at " + hierarchy.root.native());
+    }
+    return cgroup;
+}
+
+Cgroup open_cgroup(const GroupPlace& place, const Hierarchy& hierarchy) {
+    return {open_group(hierarchy, place), place};
+}
+
+void enter_cgroup_namespace() {
+    check(::unshare(CLONE_NEWCGROUP), "unshare(CLONE_NEWCGROUP)");
+}
+
+}  // namespace drydock

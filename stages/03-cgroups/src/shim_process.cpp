@@ -1,0 +1,108 @@
+#include "03-cgroups/shim_process.hpp"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <system_error>
+
+#include <nlohmann/json.hpp>
+
+#include "01-chroot/check.hpp"
+#include "01-chroot/error.hpp"
+#include "01-chroot/exit_status.hpp"
+#include "01-chroot/file.hpp"
+#include "03-cgroups/programs.hpp"
+#include "03-cgroups/state.hpp"
+
+#include "shim_report.hpp"
+#include "spawn.hpp"
+
+namespace fs = std::filesystem;
+
+namespace drydock {
+namespace {
+
+/// A pidfd of `process` if it still is that process.
+UniqueFd pidfd_of(const ProcessIdentity& process) {
+    const long fd = process.pid > 0 ? ::syscall(SYS_pidfd_open, process.pid, 0) : -1;
+    UniqueFd pidfd(static_cast<int>(fd));
+    // Only now: what the pid meant before it was opened says nothing about what was opened.
+    return pidfd && alive(process) ? std::move(pidfd) : UniqueFd();
+}
+
+SpawnRequest spawn_request(const ShimRequest& request, int report_fd) {
+    SpawnRequest result{.program = program_beside("drydock-shim"),
+                        .arguments = {"--root", request.runtime_root.native(), "--bundle",
+                                      request.bundle.native(), "--log", request.log_file.native()},
+                        .stdout_fd = report_fd,
+                        .own_session = true};
+    if (!request.explain_file.empty()) {
+        result.arguments.insert(result.arguments.end(),
+                                {"--explain-file", request.explain_file.native()});
+    }
+    for (const std::string& step : request.without) {
+        result.arguments.insert(result.arguments.end(), {"--without", step});
+    }
+    result.arguments.push_back(request.id);
+    return result;
+}
+
+}  // namespace
+
+StartedContainer start_shim(const ShimRequest& request) {
+    constexpr std::size_t kMaxReport = std::size_t{1} << 20U;
+    Pipe pipe = make_pipe();
+    Spawned shim = spawn(spawn_request(request, pipe.write.get()));
+    pipe.write.close();
+    const ShimReport report =
+        parse_report(read_all(pipe.read.get(), kMaxReport, "the shim's report"));
+    if (report.pid == 0) {
+        wait_for(shim);
+        throw SetupError(report.error,
+                         std::error_code(report.error_number, std::generic_category()),
+                         report.exit_status);
+    }
+    StartedContainer started{.pid = report.pid, .shim_pidfd = std::move(shim.pidfd)};
+    started.pidfd = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, report.pid, 0)));
+    // The command may be over and reaped by now, and its pid a stranger's: only a child of the shim
+    // is the container.
+    if (!started.pidfd || parent_of(report.pid) != shim.pid) {
+        started.pidfd = UniqueFd(
+            check(::fcntl(started.shim_pidfd.get(), F_DUPFD_CLOEXEC, 0), "fcntl(F_DUPFD_CLOEXEC)"));
+    }
+    return started;
+}
+
+std::optional<StartedContainer> reconnect(const std::string& id, const fs::path& runtime_root) {
+    std::error_code ignored;
+    if (!fs::exists(runtime_root / id / "state.json", ignored)) {
+        return std::nullopt;
+    }
+    const ContainerState state = load_state(runtime_root, id);
+    if (state.boot_id != this_boot_id()) {
+        return std::nullopt;
+    }
+    StartedContainer found{
+        .pid = state.init.pid, .pidfd = pidfd_of(state.init), .shim_pidfd = pidfd_of(state.keeper)};
+    return found.shim_pidfd ? std::optional(std::move(found)) : std::nullopt;
+}
+
+std::optional<ExitRecord> read_exit_record(const fs::path& bundle) {
+    const fs::path file = bundle / "exit.json";
+    std::error_code ignored;
+    if (!fs::exists(file, ignored)) {
+        return std::nullopt;
+    }
+    try {
+        const auto json = nlohmann::json::parse(read_file(file, 65536));
+        return ExitRecord{.exit_status = json.at("exit_status").get<int>(),
+                          .oom_killed = json.at("oom_killed").get<bool>(),
+                          .finished_at = json.at("finished_at").get<std::string>()};
+    } catch (const nlohmann::json::exception& e) {
+        throw InputError(fmt::format("{}: {}", file.native(), e.what()));
+    }
+}
+
+}  // namespace drydock
