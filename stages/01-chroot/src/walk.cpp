@@ -224,17 +224,26 @@ void Walk::run_host(std::span<const StepLabel> rows, const std::function<void(st
         try {
             do_row(rows[i], i, row);
         } catch (const std::system_error& e) {
-            if (in_child()) {  // the first thing the child did was to fail
-                meeting_.send(error_message(static_cast<std::int32_t>(i), e));
-                ::_exit(kSetupFailed);
-            }
+            leave_if_child(i, e);
             throw SetupError(fmt::format("{}: {}", rows[i].name, e.what()), e.code(), kSetupFailed);
+        } catch (const std::exception& e) {
+            leave_if_child(i, e);
+            throw;
         }
         if (in_child()) {
             run_child(rows, row, i + 1);
         }
     }
     await_exec(rows);
+}
+
+// The first thing the child did was to fail, inside the very row that made it.
+void Walk::leave_if_child(std::size_t row, const std::exception& e) const noexcept {
+    if (in_child()) {
+        const Message message = error_message(static_cast<std::int32_t>(row), e);
+        meeting_.send(message);
+        ::_exit(message.exit_status);
+    }
 }
 
 // noexcept: an exception that left this function would unwind the host's frames in a second process, and their owners
@@ -309,8 +318,9 @@ void Walk::await_exec(std::span<const StepLabel> rows) {
 
 void Walk::throw_child_failed(const StepLabel& row, const Message& message) {
     child_.wait();
-    // The command's own failure needs no step's name: what the user typed is what is not there.
-    throw SetupError(row.name == kExec ? message.text : fmt::format("{}: {}", row.name, message.text),
+    // The command's own failure needs no step's name, and neither does an input that is not right (no errno): what the
+    // user typed is named in the text.
+    throw SetupError(row.name == kExec || message.error == 0 ? message.text : fmt::format("{}: {}", row.name, message.text),
                      std::error_code(message.error, std::generic_category()), message.exit_status);
 }
 

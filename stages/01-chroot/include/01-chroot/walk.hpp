@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <span>
@@ -67,6 +68,7 @@ class Walk {
 
     void check_names(std::span<const StepLabel> rows) const;
     void run_host(std::span<const StepLabel> rows, const std::function<void(std::size_t)>& row);
+    void leave_if_child(std::size_t row, const std::exception& e) const noexcept;
     [[noreturn]] void run_child(std::span<const StepLabel> rows, const std::function<void(std::size_t)>& row,
                                 std::size_t first) noexcept;
     void do_row(const StepLabel& row, std::size_t index, const std::function<void(std::size_t)>& body);

@@ -42,6 +42,7 @@ class Ingest {
                   std::optional<std::uint64_t> expected_size = {});
 
   private:
+    void publish(const Digest& digest);
     void discard() noexcept;
 
     int temporary_ = -1;

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "04-layers/mount_spec.hpp"
+#include "02-namespaces/mount.hpp"
 
 namespace drydock {
 

@@ -83,10 +83,9 @@ class Snapshotter {
     [[nodiscard]] ActiveSnapshot describe(const std::string& key,
                                           std::span<const Digest> chains) const;
     [[nodiscard]] std::vector<Digest> parents_of(const std::string& key) const;
-    /// Gives a finished directory its short name and its ChainID. @return false when the ChainID
-    /// was there already
-    bool publish(int from, const std::string& name, const Digest& chain);
-    void discard(int from, const std::string& name) const;
+    /// Gives a finished directory its short name and its ChainID. When the ChainID is there by
+    /// then, it is removed.
+    void publish(int from, const std::string& name, const Digest& chain);
 
     std::filesystem::path root_;
     UniqueFd chains_{};

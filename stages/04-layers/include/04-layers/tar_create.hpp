@@ -1,13 +1,14 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "04-layers/content_store.hpp"
 #include "04-layers/digest.hpp"
-#include "04-layers/ingest.hpp"
 
 namespace drydock {
 
@@ -38,7 +39,9 @@ struct LayerBlob {
 /// the same digests. Digest and DiffID are computed in the one pass that writes the blob.
 /// @throws std::system_error, InputError (a socket cannot be packed: left out, as tar(1) does)
 LayerBlob create_layer(const ContentStore& store, int upper, const CreateOptions& options = {});
-/// The same into an ingest that the caller commits, e.g. to a file. `digest` is empty then.
-LayerBlob create_layer(Ingest& ingest, int upper, const CreateOptions& options = {});
+/// The same into whatever takes the blob's bytes. `digest` and `size` are left empty: the sink sees
+/// the bytes.
+LayerBlob create_layer(const std::function<void(std::span<const std::byte>)>& sink, int upper,
+                       const CreateOptions& options = {});
 
 }  // namespace drydock

@@ -19,7 +19,7 @@ struct TarLimits {
     std::uint64_t entries = 2'000'000;
     /// uncompressed : compressed, looked at beyond the first GiB (deflate itself ends at 1032)
     std::uint64_t ratio = 250;
-    unsigned depth = 512;  ///< parts of a path
+    unsigned depth = 256;  ///< parts of a path
 };
 
 /// Bytes of a file, at `offset`: what is between two blocks is a hole.

@@ -30,9 +30,6 @@ class TarWriter {
     void finish();
 
   private:
-    void write_header(const TarEntry& entry, char type, std::uint64_t size);
-    void pad();
-
     Sink sink_;
     std::uint64_t left_ = 0;     ///< bytes of data that the current entry still lacks
     std::uint64_t padding_ = 0;  ///< zeros after it, to the next multiple of 512

@@ -104,8 +104,8 @@ class ImageStore {
     [[nodiscard]] std::vector<Entry> read_index() const;
     void write_index(const std::vector<Entry>& entries);
     [[nodiscard]] std::vector<Image> images_of(const std::vector<Entry>& entries) const;
-    std::vector<Digest> remove_unneeded(const Image& removed, const std::vector<Entry>& left,
-                                        const std::function<bool(const Digest&)>& in_use);
+    void add_name(const oci::Descriptor& manifest, const std::optional<Reference>& name);
+    std::vector<Digest> remove_unneeded(const Image& removed, const std::vector<Entry>& left);
 
     std::filesystem::path data_root_;
     UniqueFd root_;

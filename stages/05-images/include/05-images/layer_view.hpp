@@ -53,11 +53,21 @@ class LayerView {
     [[nodiscard]] std::optional<std::string> read_file(std::string_view path,
                                                        std::size_t limit) const;
 
+    /// What the symbolic link that was found says.
+    [[nodiscard]] std::string read_link(const Found& link) const;
+
   private:
+    /// The directory of one layer that takes part in a merged one.
+    struct Directory {
+        std::size_t layer = 0;
+        UniqueFd fd{};
+    };
     struct Walked {
         std::string path{};
         std::optional<Found> found{};
     };
+    /// The directories that are merged at `path` (which has no links), the top one first.
+    [[nodiscard]] std::vector<Directory> directories(std::string_view path) const;
     [[nodiscard]] Walked walk(std::string_view path, bool follow_last) const;
     [[nodiscard]] std::optional<Found> look_up(const std::string& path) const;
 

@@ -11,6 +11,7 @@
 #include "03-cgroups/oci_config.hpp"
 #include "05-images/image_config.hpp"
 #include "05-images/image_store.hpp"
+#include "05-images/layer_view.hpp"
 #include "05-images/user_lookup.hpp"
 
 namespace drydock {
@@ -82,9 +83,11 @@ void remove_bundle(ImageStore& store, const std::filesystem::path& directory,
                    const std::string& key);
 
 /// The image as a tree of files, unpacked if it is not yet: for reading its passwd.
-/// @param key of an active snapshot whose upper directory is the top; empty: the image alone
 /// @return directories, the top one first, as LayerView wants them
 std::vector<std::filesystem::path> layer_directories(ImageStore& store, const Image& image);
+
+/// Reads files of the image for resolve_user(), bounded. The view must outlive it.
+ReadImageFile file_reader(const LayerView& view);
 
 /// 64 random hex digits: a new container's ID.
 std::string new_container_id();

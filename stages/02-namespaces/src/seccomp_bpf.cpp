@@ -1,0 +1,241 @@
+#include "02-namespaces/seccomp_bpf.hpp"
+
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <map>
+
+#include <seccomp.h>
+
+#include "01-chroot/check.hpp"
+#include "01-chroot/error.hpp"
+
+namespace drydock {
+namespace {
+
+using Code = std::vector<sock_filter>;
+using Operator = SeccompCondition::Operator;
+
+#if defined(__x86_64__)
+constexpr std::uint32_t kNativeAbi = AUDIT_ARCH_X86_64;
+constexpr std::uint32_t kFirstForeign =
+    0x40000000;  // __X32_SYSCALL_BIT: the x32 ABI has the same AUDIT_ARCH
+#elif defined(__aarch64__)
+constexpr std::uint32_t kNativeAbi = AUDIT_ARCH_AARCH64;
+constexpr std::uint32_t kFirstForeign = 0x80000000;
+#else
+#error "no seccomp support for this machine yet"
+#endif
+
+constexpr std::uint32_t kJump = BPF_JMP | BPF_K;
+
+sock_filter instruction(std::uint32_t code, std::uint32_t k, std::size_t if_true = 0,
+                        std::size_t if_false = 0) {
+    return {.code = static_cast<std::uint16_t>(code),
+            .jt = static_cast<std::uint8_t>(if_true),
+            .jf = static_cast<std::uint8_t>(if_false),
+            .k = k};
+}
+sock_filter load(std::size_t offset) {
+    return instruction(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset));
+}
+sock_filter give(SeccompAction action) {
+    return instruction(BPF_RET | BPF_K, action);
+}
+
+void append(Code& code, const Code& more) {
+    code.insert(code.end(), more.begin(), more.end());
+}
+
+/// Where one half of an argument lies in the seccomp_data that a filter reads, on a little-endian
+/// machine.
+std::size_t offset_of(unsigned argument, bool high) {
+    return offsetof(seccomp_data, args) + 8 * std::size_t{argument} + (high ? 4 : 0);
+}
+std::uint32_t low(std::uint64_t value) {
+    return static_cast<std::uint32_t>(value);
+}
+std::uint32_t high(std::uint64_t value) {
+    return static_cast<std::uint32_t>(value >> 32U);
+}
+
+/// Code that goes on behind its own end when the condition holds and `otherwise` instructions
+/// further when it does not. BPF compares 32 bits; the high halves decide unless they are equal.
+Code test(const SeccompCondition& c, std::size_t otherwise) {
+    const bool masked = c.op == Operator::MaskedEqual;
+    const std::uint64_t value = masked ? c.value_two & c.value : c.value;
+    Code code{load(offset_of(c.index, true))};
+    if (masked) {
+        code.push_back(instruction(BPF_ALU | BPF_AND | BPF_K, high(c.value)));
+    }
+    const Code low_half = masked ? Code{load(offset_of(c.index, false)),
+                                        instruction(BPF_ALU | BPF_AND | BPF_K, low(c.value))}
+                                 : Code{load(offset_of(c.index, false))};
+    const std::size_t rest = low_half.size() + 1;  // from the high half's verdict to the end
+    switch (c.op) {
+        case Operator::Equal:
+        case Operator::MaskedEqual:
+            code.push_back(instruction(kJump | BPF_JEQ, high(value), 0, rest + otherwise));
+            append(code, low_half);
+            code.push_back(instruction(kJump | BPF_JEQ, low(value), 0, otherwise));
+            break;
+        case Operator::NotEqual:
+            code.push_back(instruction(kJump | BPF_JEQ, high(value), 0, rest));
+            append(code, low_half);
+            code.push_back(instruction(kJump | BPF_JEQ, low(value), otherwise, 0));
+            break;
+        case Operator::Greater:
+        case Operator::GreaterOrEqual:
+            code.push_back(instruction(kJump | BPF_JGT, high(value), rest + 1, 0));
+            code.push_back(instruction(kJump | BPF_JEQ, high(value), 0, rest + otherwise));
+            append(code, low_half);
+            code.push_back(instruction(kJump | (c.op == Operator::Greater ? BPF_JGT : BPF_JGE),
+                                       low(value), 0, otherwise));
+            break;
+        case Operator::Less:
+        case Operator::LessOrEqual:
+            code.push_back(instruction(kJump | BPF_JGT, high(value), rest + 1 + otherwise, 0));
+            code.push_back(instruction(kJump | BPF_JEQ, high(value), 0, rest));
+            append(code, low_half);
+            code.push_back(instruction(kJump | (c.op == Operator::Less ? BPF_JGE : BPF_JGT),
+                                       low(value), otherwise, 0));
+            break;
+    }
+    return code;
+}
+
+/// What is decided about one system call: rules with conditions, in order, and what holds when none
+/// of them does.
+struct Verdict {
+    std::vector<const SeccompRule*> rules{};
+    SeccompAction otherwise = 0;
+
+    bool operator==(const Verdict&) const = default;
+};
+
+Code code_of(const Verdict& verdict) {
+    Code code;
+    for (const SeccompRule* rule : verdict.rules) {
+        // Backwards, so that each test knows how far the next rule is.
+        Code block{give(rule->action)};
+        for (auto c = rule->conditions.rbegin(); c != rule->conditions.rend(); ++c) {
+            Code tested = test(*c, block.size());
+            append(tested, block);
+            block = std::move(tested);
+        }
+        append(code, block);
+    }
+    code.push_back(give(verdict.otherwise));
+    return code;
+}
+
+/// System calls from `first` up to the next range's first have one verdict.
+struct Range {
+    std::uint32_t first = 0;
+    Verdict verdict{};
+};
+
+std::uint32_t first_unknown_call() {
+    // What is newer than this library knows must look as if the kernel did not have it, so that
+    // programs fall back.
+    for (int number = 1023; number > 0; --number) {
+        if (char* name = ::seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number)) {
+            std::free(name);  // NOLINT(cppcoreguidelines-no-malloc): the library's contract
+            return static_cast<std::uint32_t>(number) + 1;
+        }
+    }
+    return 0;
+}
+
+std::vector<Range> ranges_of(const SeccompProfile& profile) {
+    std::map<std::uint32_t, Verdict> calls;
+    for (const SeccompRule& rule : profile.rules) {
+        for (const std::string& name : rule.names) {
+            const int number = system_call_number(name);
+            if (number < 0) {
+                continue;
+            }
+            Verdict& verdict = calls
+                                   .try_emplace(static_cast<std::uint32_t>(number),
+                                                Verdict{{}, profile.default_action})
+                                   .first->second;
+            if (rule.conditions.empty()) {
+                verdict.otherwise = rule.action;
+            } else {
+                verdict.rules.push_back(&rule);
+            }
+        }
+    }
+    const bool allows =
+        profile.default_action == SECCOMP_RET_ALLOW || profile.default_action == SECCOMP_RET_LOG;
+    std::vector<Range> ranges{{0, {{}, profile.default_action}}};
+    const auto begin = [&ranges](std::uint32_t number, const Verdict& verdict) {
+        if (ranges.back().first == number) {
+            ranges.pop_back();
+        }
+        if (ranges.empty() || !(ranges.back().verdict == verdict)) {
+            ranges.push_back({number, verdict});
+        }
+    };
+    for (const auto& [number, verdict] : calls) {
+        begin(number, verdict);
+        begin(number + 1, {{}, profile.default_action});
+    }
+    const std::uint32_t unknown = first_unknown_call();
+    if (!allows && (calls.empty() || unknown > calls.rbegin()->first)) {
+        begin(unknown, {{}, SECCOMP_RET_ERRNO | ENOSYS});
+    }
+    begin(kFirstForeign, {{}, SECCOMP_RET_KILL_PROCESS});
+    return ranges;
+}
+
+/// A binary search with the accumulator at the system call's number.
+Code search(std::span<const Range> ranges) {
+    if (ranges.size() == 1) {
+        return code_of(ranges.front().verdict);
+    }
+    const std::size_t middle = ranges.size() / 2;
+    const Code below = search(ranges.first(middle));
+    Code code;
+    constexpr std::size_t kFarthest = 255;
+    if (below.size() <= kFarthest) {
+        code.push_back(instruction(kJump | BPF_JGE, ranges[middle].first, below.size(), 0));
+    } else {
+        code.push_back(instruction(kJump | BPF_JGE, ranges[middle].first, 0, 1));
+        code.push_back(instruction(BPF_JMP | BPF_JA, static_cast<std::uint32_t>(below.size())));
+    }
+    append(code, below);
+    append(code, search(ranges.subspan(middle)));
+    return code;
+}
+
+}  // namespace
+
+std::vector<sock_filter> compile_seccomp(const SeccompProfile& profile) {
+    Code code{load(offsetof(seccomp_data, arch)), instruction(kJump | BPF_JEQ, kNativeAbi, 1, 0),
+              give(SECCOMP_RET_KILL_PROCESS), load(offsetof(seccomp_data, nr))};
+    append(code, search(ranges_of(profile)));
+    if (code.size() > BPF_MAXINSNS) {
+        throw InputError(fmt::format("seccomp profile: {} instructions, the kernel takes {}",
+                                     code.size(), BPF_MAXINSNS));
+    }
+    return code;
+}
+
+// [region: load-seccomp]
+void load_seccomp(std::span<const sock_filter> filter) {
+    const sock_fprog program{.len = static_cast<unsigned short>(filter.size()),
+                             .filter = const_cast<sock_filter*>(filter.data())};
+    check(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program),
+          "seccomp(SECCOMP_SET_MODE_FILTER, len={})", filter.size());
+}
+// [/region]
+
+}  // namespace drydock
