@@ -1,5 +1,6 @@
-// The distributions ship fmt as a shared library and as headers; programs that are linked statically need it as neither.
-// Compiled once here, instead of header-only in every file, it halves the build.
+// The distributions ship fmt as a shared library and as headers; programs that are linked
+// statically need it as neither. Compiled once here, instead of header-only in every file, it
+// halves the build.
 #include <fmt/format-inl.h>
 
 FMT_BEGIN_NAMESPACE

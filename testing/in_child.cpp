@@ -40,7 +40,8 @@ int in_child(const std::function<int()>& body) {
 int in_mount_namespace(const std::function<int()>& body) {
     return in_child([&] {
         check(::unshare(CLONE_NEWNS), "unshare(CLONE_NEWNS)");
-        check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount(/, MS_REC|MS_PRIVATE)");
+        check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr),
+              "mount(/, MS_REC|MS_PRIVATE)");
         return body();
     });
 }

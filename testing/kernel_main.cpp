@@ -1,5 +1,6 @@
-// The main of every stageNN_kernel: tests that make real namespaces, mounts and cgroups. Without the privileges for
-// that they are skipped (exit status 77), or, with DRYDOCK_KERNEL_TESTS=required, fail.
+// The main of every stageNN_kernel: tests that make real namespaces, mounts and cgroups. Without
+// the privileges for that they are skipped (exit status 77), or, with
+// DRYDOCK_KERNEL_TESTS=required, fail.
 #include <sched.h>
 #include <unistd.h>
 
@@ -15,7 +16,8 @@ namespace {
 constexpr int kSkipped = 77;
 
 bool can_make_namespaces() {
-    return drydock::testing::in_child([] { return ::unshare(CLONE_NEWNS | CLONE_NEWPID) == 0 ? 0 : 1; }) == 0;
+    return drydock::testing::in_child(
+               [] { return ::unshare(CLONE_NEWNS | CLONE_NEWPID) == 0 ? 0 : 1; }) == 0;
 }
 
 bool only_lists(int argc, char** argv) {

@@ -1,5 +1,5 @@
-// drydock-probe: prints, as one JSON document, the world as a process sees it. Tests and labs put it into a container
-// and compare what it says with what they see from outside.
+// drydock-probe: prints, as one JSON document, the world as a process sees it. Tests and labs put
+// it into a container and compare what it says with what they see from outside.
 #include <dirent.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
@@ -83,7 +83,8 @@ json visible_processes() {
     return result;
 }
 
-/// Descriptors found by asking for each: the probe's own reading of /proc/self/fd would show one more.
+/// Descriptors found by asking for each: the probe's own reading of /proc/self/fd would show one
+/// more.
 json open_descriptors() {
     json result = json::object();
     for (int fd = 0; fd < 1024; ++fd) {
@@ -91,7 +92,8 @@ json open_descriptors() {
             std::array<char, 4096> target{};
             const std::string link = "/proc/self/fd/" + std::to_string(fd);
             const ssize_t n = ::readlink(link.c_str(), target.data(), target.size() - 1);
-            result[std::to_string(fd)] = n < 0 ? "" : std::string(target.data(), static_cast<std::size_t>(n));
+            result[std::to_string(fd)] =
+                n < 0 ? "" : std::string(target.data(), static_cast<std::size_t>(n));
         }
     }
     return result;

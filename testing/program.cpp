@@ -20,10 +20,13 @@ namespace {
 
 std::string directory_of_programs() {
     const char* directory = std::getenv("DRYDOCK_BIN");  // NOLINT(concurrency-mt-unsafe)
-    return directory != nullptr ? directory : (fs::read_symlink("/proc/self/exe").parent_path() / "../bin").native();
+    return directory != nullptr
+               ? directory
+               : (fs::read_symlink("/proc/self/exe").parent_path() / "../bin").native();
 }
 
-[[noreturn]] void become(const std::vector<std::string>& argv, const std::vector<std::string>& env, int out, int err) {
+[[noreturn]] void become(const std::vector<std::string>& argv, const std::vector<std::string>& env,
+                         int out, int err) {
     const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     ::dup2(null.get(), 0);
     ::dup2(out, 1);
@@ -59,11 +62,14 @@ void drain(std::array<pollfd, 2>& ends, std::array<std::string*, 2> texts) {
 
 }  // namespace
 
-fs::path program_path(const std::string& name) { return fs::path(directory_of_programs()) / name; }
+fs::path program_path(const std::string& name) {
+    return fs::path(directory_of_programs()) / name;
+}
 
 Outcome run_program(const std::vector<std::string>& argv, const std::vector<std::string>& env) {
     std::vector<std::string> resolved = argv;
-    if (resolved.front().find('/') == std::string::npos && fs::exists(program_path(resolved.front()))) {
+    if (resolved.front().find('/') == std::string::npos &&
+        fs::exists(program_path(resolved.front()))) {
         resolved.front() = program_path(resolved.front()).native();
     }
     Pipe out = make_pipe();
@@ -87,14 +93,18 @@ void make_test_rootfs(const fs::path& directory) {
         fs::create_directories(directory / name);
     }
     fs::copy_file("/bin/busybox", directory / "bin/busybox", fs::copy_options::overwrite_existing);
-    for (const char* applet : {"sh", "cat", "echo", "ls", "true", "false", "id", "hostname", "sleep", "kill", "ps", "env",
-                               "pwd", "touch", "mkdir", "mount", "umount", "ip", "head", "grep", "stat", "readlink"}) {
+    for (const char* applet :
+         {"sh",     "cat",  "echo", "ls",   "true", "false",   "id",    "hostname",
+          "sleep",  "kill", "ps",   "env",  "pwd",  "touch",   "mkdir", "mount",
+          "umount", "ip",   "head", "grep", "stat", "readlink"}) {
         std::error_code ignored;
         fs::create_symlink("busybox", directory / "bin" / applet, ignored);
     }
-    std::ofstream(directory / "etc/passwd") << "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n";
+    std::ofstream(directory / "etc/passwd")
+        << "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n";
     std::ofstream(directory / "etc/group") << "root:x:0:\nnobody:x:65534:\n";
-    fs::copy_file(program_path("drydock-probe"), directory / "probe", fs::copy_options::overwrite_existing);
+    fs::copy_file(program_path("drydock-probe"), directory / "probe",
+                  fs::copy_options::overwrite_existing);
 }
 
 }  // namespace drydock::testing

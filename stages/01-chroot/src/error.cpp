@@ -8,15 +8,16 @@
 
 namespace drydock {
 
-NotImplemented::NotImplemented(std::string_view what) : std::runtime_error(fmt::format("not implemented: {}", what)) {}
+NotImplemented::NotImplemented(std::string_view what)
+    : std::runtime_error(fmt::format("not implemented: {}", what)) {}
 
 SetupError::SetupError(const std::string& what, std::error_code code, int exit_status)
     : std::runtime_error(what), code_(code), exit_status_(exit_status) {}
 
 int report_current_exception(std::string_view program) noexcept {
     const auto print = [&](const char* what) {
-        static_cast<void>(
-            std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), what));
+        static_cast<void>(std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()),
+                                       program.data(), what));
     };
     try {
         throw;

@@ -5,7 +5,8 @@
 namespace drydock {
 
 int exit_status_of(const siginfo_t& ended) noexcept {
-    // si_status is the exit code in one case and the signal in the others (CLD_KILLED, CLD_DUMPED): waitid(2).
+    // si_status is the exit code in one case and the signal in the others (CLD_KILLED, CLD_DUMPED):
+    // waitid(2).
     return ended.si_code == CLD_EXITED ? ended.si_status : 128 + ended.si_status;
 }
 

@@ -16,8 +16,8 @@ UniqueFd open_file(const std::filesystem::path& path, int flags, mode_t mode) {
 }
 
 UniqueFd open_at(int dir, const std::string& path, int flags, mode_t mode) {
-    return UniqueFd(
-        check(::openat(dir, path.c_str(), flags | O_CLOEXEC, mode), "open({}, flags={:#o})", path, flags));
+    return UniqueFd(check(::openat(dir, path.c_str(), flags | O_CLOEXEC, mode),
+                          "open({}, flags={:#o})", path, flags));
 }
 
 std::string read_all(int fd, std::size_t limit, std::string_view name_for_errors) {
@@ -66,7 +66,8 @@ void replace_file(int dir, const std::string& name, std::string_view bytes, mode
         write_all(fd.get(), bytes, temporary);
         check(::fsync(fd.get()), "fsync({})", temporary);
         fd.close();
-        check(::renameat(dir, temporary.c_str(), dir, name.c_str()), "rename({}, {})", temporary, name);
+        check(::renameat(dir, temporary.c_str(), dir, name.c_str()), "rename({}, {})", temporary,
+              name);
     } catch (...) {
         static_cast<void>(::unlinkat(dir, temporary.c_str(), 0));
         throw;

@@ -9,7 +9,9 @@ int main(int argc, char** argv) {
 
     drydock::stage01::Options options;
     CLI::App* run = app.add_subcommand("run", "run COMMAND with ROOTFS as its root directory");
-    run->add_option("ROOTFS", options.rootfs, "a directory that holds a root file system")->required()->type_name("DIR");
+    run->add_option("ROOTFS", options.rootfs, "a directory that holds a root file system")
+        ->required()
+        ->type_name("DIR");
     drydock::add_command_flags(*run, options.command);
     drydock::add_walk_flags(*run, options.walk);
 

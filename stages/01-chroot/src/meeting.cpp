@@ -40,10 +40,11 @@ void Meeting::close() noexcept {
 }
 
 void Meeting::send(const Message& message) const noexcept {
-    Header header{message.kind, message.row, message.error, message.exit_status, message.nanoseconds};
-    std::array<iovec, 2> parts{
-        {{.iov_base = &header, .iov_len = sizeof header},
-         {.iov_base = const_cast<char*>(message.text.data()), .iov_len = std::min(message.text.size(), kMaxText)}}};
+    Header header{message.kind, message.row, message.error, message.exit_status,
+                  message.nanoseconds};
+    std::array<iovec, 2> parts{{{.iov_base = &header, .iov_len = sizeof header},
+                                {.iov_base = const_cast<char*>(message.text.data()),
+                                 .iov_len = std::min(message.text.size(), kMaxText)}}};
     msghdr packet{};
     packet.msg_iov = parts.data();
     packet.msg_iovlen = parts.size();
@@ -71,7 +72,8 @@ std::optional<Message> Meeting::receive() const {
         return std::nullopt;
     }
     text.resize(static_cast<std::size_t>(n) - sizeof header);
-    return Message{header.kind, header.row, header.error, header.exit_status, header.nanoseconds, std::move(text)};
+    return Message{header.kind,        header.row,         header.error,
+                   header.exit_status, header.nanoseconds, std::move(text)};
 }
 
 }  // namespace drydock

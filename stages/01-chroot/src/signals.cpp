@@ -19,7 +19,8 @@ void pass_on(Child& child, int number) {
     try {
         child.signal(number);
     } catch (const std::system_error& e) {
-        if (e.code() != std::errc::no_such_process) {  // it ended in this moment: the pidfd will tell
+        if (e.code() !=
+            std::errc::no_such_process) {  // it ended in this moment: the pidfd will tell
             throw;
         }
     }
@@ -35,7 +36,9 @@ BlockedSignals::BlockedSignals() {
     check(::sigprocmask(SIG_BLOCK, &blocked_, &before_), "sigprocmask(SIG_BLOCK)");
 }
 
-BlockedSignals::~BlockedSignals() { restore(); }
+BlockedSignals::~BlockedSignals() {
+    restore();
+}
 
 void BlockedSignals::restore() const noexcept {
     static_cast<void>(::sigprocmask(SIG_SETMASK, &before_, nullptr));

@@ -37,7 +37,8 @@ void empty_directory(int dir_fd, dev_t device) {
             if (status.st_dev != device) {
                 continue;
             }
-            // A directory without w or x for its owner would keep its entries from us (root needs no such thing).
+            // A directory without w or x for its owner would keep its entries from us (root needs
+            // no such thing).
             if (::fchmodat(dir_fd, name.c_str(), 0700, 0) == -1 && errno != EPERM) {
                 check(-1, "fchmodat({}, 0700)", name);
             }
@@ -54,7 +55,8 @@ void empty_directory(int dir_fd, dev_t device) {
 
 TempDir::TempDir(std::string_view prefix, const std::filesystem::path& parent) {
     std::string name =
-        ((parent.empty() ? std::filesystem::temp_directory_path() : parent) / prefix).native() + ".XXXXXX";
+        ((parent.empty() ? std::filesystem::temp_directory_path() : parent) / prefix).native() +
+        ".XXXXXX";
     check(::mkdtemp(name.data()) == nullptr ? -1 : 0, "mkdtemp({})", name);
     path_ = name;
 }
@@ -63,7 +65,8 @@ TempDir::~TempDir() {
     if (!path_.empty()) {
         try {
             remove_tree(path_);
-        } catch (...) {  // NOLINT(bugprone-empty-catch): best effort; remove_tree() is the checked twin
+        } catch (
+            ...) {  // NOLINT(bugprone-empty-catch): best effort; remove_tree() is the checked twin
         }
     }
 }

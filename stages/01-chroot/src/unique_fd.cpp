@@ -24,7 +24,9 @@ UniqueFd& UniqueFd::operator=(UniqueFd&& other) noexcept {
     return *this;
 }
 
-int UniqueFd::release() noexcept { return std::exchange(fd_, -1); }
+int UniqueFd::release() noexcept {
+    return std::exchange(fd_, -1);
+}
 
 void UniqueFd::close() {
     const int fd = std::exchange(fd_, -1);

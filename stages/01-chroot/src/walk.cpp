@@ -67,7 +67,8 @@ class Narration {
 };
 
 Message error_message(std::int32_t row, const std::exception& e) {
-    Message message{.kind = Message::Kind::Error, .row = row, .exit_status = kSetupFailed, .text = e.what()};
+    Message message{
+        .kind = Message::Kind::Error, .row = row, .exit_status = kSetupFailed, .text = e.what()};
     if (const auto* setup = dynamic_cast<const SetupError*>(&e)) {
         message.error = setup->code().value();
         message.exit_status = setup->exit_status();
@@ -85,20 +86,22 @@ std::string to_text(const StepReport& report) {
         return fmt::format("{}  {:<18} skipped (--without)\n", side, report.name);
     }
     const double microseconds = static_cast<double>(report.nanoseconds) / 1000.0;
-    std::string text = fmt::format("{}  {:<18} {:>8.0f} µs  -> {}\n", side, report.name, microseconds, report.see);
+    std::string text =
+        fmt::format("{}  {:<18} {:>8.0f} µs  -> {}\n", side, report.name, microseconds, report.see);
     for (const std::string& call : report.calls) {
         text += fmt::format("         {}\n", call);
     }
     return text;
 }
 
-Walk::Walk(WalkOptions options) : options_(std::move(options)), signals_(std::in_place) {
+Walk::Walk(WalkOptions options) : options_(std::move(options)) {
     // One thread only (child.hpp), so nobody changes the environment meanwhile.
     if (const char* fault = std::getenv("DRYDOCK_FAIL")) {  // NOLINT(concurrency-mt-unsafe)
         const std::string_view text = fault;
         const auto colon = text.find(':');
         if (colon == std::string_view::npos) {
-            throw InputError(fmt::format("DRYDOCK_FAIL={}: expected STEP:kill, STEP:kill-after or STEP:error=N", text));
+            throw InputError(fmt::format(
+                "DRYDOCK_FAIL={}: expected STEP:kill, STEP:kill-after or STEP:error=N", text));
         }
         fault_ = Fault{std::string(text.substr(0, colon)), std::string(text.substr(colon + 1))};
     }
@@ -121,7 +124,9 @@ void Walk::clone(std::uint64_t flags) {
     }
 }
 
-void Walk::leave() noexcept { meeting_.close(); }
+void Walk::leave() noexcept {
+    meeting_.close();
+}
 
 bool Walk::skips(std::string_view name) const {
     return std::ranges::find(options_.without, name) != options_.without.end();
@@ -152,7 +157,8 @@ void Walk::inject_fault(std::string_view step, std::string_view moment) const {
     if (fault_->what == moment) {
         static_cast<void>(::raise(SIGKILL));
     } else if (moment == "kill" && fault_->what.starts_with(kError)) {
-        errno = std::atoi(fault_->what.c_str() + kError.size());  // NOLINT(cert-err34-c): a test's own number
+        errno = std::atoi(fault_->what.c_str() +
+                          kError.size());  // NOLINT(cert-err34-c): a test's own number
         check(-1, "DRYDOCK_FAIL={}:{}", fault_->step, fault_->what);
     }
 }
@@ -164,12 +170,15 @@ void Walk::report(StepReport report) {
     }
 }
 
-void Walk::do_row(const StepLabel& row, std::size_t index, const std::function<void(std::size_t)>& body) {
+void Walk::do_row(const StepLabel& row, std::size_t index,
+                  const std::function<void(std::size_t)>& body) {
     StepReport done{.name = std::string(row.name), .side = row.side, .see = std::string(row.see)};
     if (skips(row.name)) {
         done.skipped = true;
         if (in_child()) {
-            meeting_.send({.kind = Message::Kind::Report, .row = static_cast<std::int32_t>(index), .nanoseconds = -1});
+            meeting_.send({.kind = Message::Kind::Report,
+                           .row = static_cast<std::int32_t>(index),
+                           .nanoseconds = -1});
         } else {
             report(std::move(done));
         }
@@ -177,8 +186,9 @@ void Walk::do_row(const StepLabel& row, std::size_t index, const std::function<v
     }
     inject_fault(row.name, "kill");
     if (row.name == kExec) {
-        meeting_.send(
-            {.kind = Message::Kind::Exec, .row = static_cast<std::int32_t>(index), .nanoseconds = now()});
+        meeting_.send({.kind = Message::Kind::Exec,
+                       .row = static_cast<std::int32_t>(index),
+                       .nanoseconds = now()});
     }
     const Narration narration(options_.explain);
     const std::int64_t begin = options_.explain ? now() : 0;
@@ -246,8 +256,9 @@ void Walk::leave_if_child(std::size_t row, const std::exception& e) const noexce
     }
 }
 
-// noexcept: an exception that left this function would unwind the host's frames in a second process, and their owners
-// would remove what the host still uses. The child leaves by execve or _exit only.
+// noexcept: an exception that left this function would unwind the host's frames in a second
+// process, and their owners would remove what the host still uses. The child leaves by execve or
+// _exit only.
 void Walk::run_child(std::span<const StepLabel> rows, const std::function<void(std::size_t)>& row,
                      std::size_t first) noexcept {
     std::size_t i = first;
@@ -266,7 +277,7 @@ void Walk::run_child(std::span<const StepLabel> rows, const std::function<void(s
             }
             ours = true;
             if (rows[i].name == kExec) {
-                signals_->restore();
+                signals_.restore();
             }
             do_row(rows[i], i, row);
         }
@@ -318,16 +329,21 @@ void Walk::await_exec(std::span<const StepLabel> rows) {
 
 void Walk::throw_child_failed(const StepLabel& row, const Message& message) {
     child_.wait();
-    // The command's own failure needs no step's name, and neither does an input that is not right (no errno): what the
-    // user typed is named in the text.
-    throw SetupError(row.name == kExec || message.error == 0 ? message.text : fmt::format("{}: {}", row.name, message.text),
+    // The command's own failure needs no step's name, and neither does an input that is not right
+    // (no errno): what the user typed is named in the text.
+    throw SetupError(row.name == kExec || message.error == 0
+                         ? message.text
+                         : fmt::format("{}: {}", row.name, message.text),
                      std::error_code(message.error, std::generic_category()), message.exit_status);
 }
 
 void Walk::throw_child_died() {
     const int status = child_.wait();
-    throw SetupError(fmt::format("the container's first process ended while it was being set up (exit status {})", status),
-                     std::make_error_code(std::errc::no_child_process), kSetupFailed);
+    throw SetupError(
+        fmt::format(
+            "the container's first process ended while it was being set up (exit status {})",
+            status),
+        std::make_error_code(std::errc::no_child_process), kSetupFailed);
 }
 
 }  // namespace drydock

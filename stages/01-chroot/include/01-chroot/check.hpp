@@ -8,8 +8,9 @@
 
 namespace drydock {
 
-/// Where check() writes the text of each call that succeeded, while somebody listens; null at all other times, and
-/// then a successful call costs one comparison. The walker (step.hpp) listens on behalf of --explain.
+/// Where check() writes the text of each call that succeeded, while somebody listens; null at all
+/// other times, and then a successful call costs one comparison. The walker (step.hpp) listens on
+/// behalf of --explain.
 extern std::vector<std::string>* narrated_calls;
 
 namespace detail {
@@ -19,8 +20,10 @@ void narrate_call(fmt::string_view call, fmt::format_args args);
 
 /// Gives back `rc`, the result of a system call, unless it is -1.
 ///
-/// @param call  the call with its arguments under the man page's names: "mount(source={}, target={})"
-/// @throws std::system_error "mount(source=x, target=/y): No such file or directory"; code() is the errno.
+/// @param call  the call with its arguments under the man page's names: "mount(source={},
+/// target={})"
+/// @throws std::system_error "mount(source=x, target=/y): No such file or directory"; code() is the
+/// errno.
 template <class Rc, class... Args>
 Rc check(Rc rc, fmt::format_string<const Args&...> call, const Args&... args) {
     if (rc == Rc{-1}) [[unlikely]] {

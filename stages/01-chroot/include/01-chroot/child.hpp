@@ -9,8 +9,8 @@
 
 namespace drydock {
 
-/// Owns a child process that nobody has reaped yet. Signals and waiting go through its pidfd, so they never reach a
-/// stranger that was given the same pid later.
+/// Owns a child process that nobody has reaped yet. Signals and waiting go through its pidfd, so
+/// they never reach a stranger that was given the same pid later.
 class Child {
   public:
     Child() noexcept = default;
@@ -38,9 +38,10 @@ class Child {
     UniqueFd pidfd_{};
 };
 
-/// Makes a child that goes on from here with a copy of everything, in the new namespaces `flags` asks for
-/// (CLONE_NEW* of clone(2); 0 for none). Returns twice, as fork(2) does: in the child the result is empty. The caller
-/// must have one thread only: a copy of another thread's held lock is never released.
+/// Makes a child that goes on from here with a copy of everything, in the new namespaces `flags`
+/// asks for (CLONE_NEW* of clone(2); 0 for none). Returns twice, as fork(2) does: in the child the
+/// result is empty. The caller must have one thread only: a copy of another thread's held lock is
+/// never released.
 /// @throws std::system_error EPERM (namespaces need CAP_SYS_ADMIN or CLONE_NEWUSER), EAGAIN, ENOSPC
 /// @see    clone(2), "clone3"
 Child clone_child(std::uint64_t flags);

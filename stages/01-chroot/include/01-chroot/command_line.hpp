@@ -17,8 +17,8 @@ void add_command_flags(CLI::App& app, Command& command);
 /// --explain, --without
 void add_walk_flags(CLI::App& app, WalkOptions& options);
 
-/// Parses, and gives main the exit status to end with: nothing when the program goes on, 0 after --help, 125 after an
-/// error, which has been printed with what would be right.
+/// Parses, and gives main the exit status to end with: nothing when the program goes on, 0 after
+/// --help, 125 after an error, which has been printed with what would be right.
 std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv);
 
 /// `path` if it is a directory.

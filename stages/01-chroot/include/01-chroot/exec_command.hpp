@@ -7,20 +7,23 @@ namespace drydock {
 
 /// A command as a container's user asks for it.
 struct Command {
-    std::vector<std::string> argv{};  ///< at least one; argv[0] without "/" is looked up in PATH of `env`
-    std::vector<std::string> env{};   ///< "NAME=value"; nothing is inherited
-    std::string workdir = "/";        ///< absolute path inside the root
+    std::vector<std::string>
+        argv{};  ///< at least one; argv[0] without "/" is looked up in PATH of `env`
+    std::vector<std::string> env{};  ///< "NAME=value"; nothing is inherited
+    std::string workdir = "/";       ///< absolute path inside the root
 };
 
-inline constexpr const char* kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+inline constexpr const char* kDefaultPath =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Makes command.workdir the working directory. Without this step a directory of the host that was open as "." stays
-/// reachable from inside.
+/// Makes command.workdir the working directory. Without this step a directory of the host that was
+/// open as "." stays reachable from inside.
 /// @throws SetupError exit status 126 (a file, no permission) or 127 (not there)
 void enter_workdir(const Command& command);
 
 /// Replaces this process by the command. Files other than 0, 1, 2 are closed on the way.
-/// @throws SetupError with exit status 127 when the command is not there and 126 when it cannot be run; the text is
+/// @throws SetupError with exit status 127 when the command is not there and 126 when it cannot be
+/// run; the text is
 ///         docker's: `exec: "x": executable file not found in $PATH`
 /// @see    execve(2)
 [[noreturn]] void exec_command(const Command& command);

@@ -4,8 +4,8 @@
 
 namespace drydock {
 
-// What the programs of Drydock end with when the command's own status cannot be had; the convention of chroot(1),
-// env(1) and docker run.
+// What the programs of Drydock end with when the command's own status cannot be had; the convention
+// of chroot(1), env(1) and docker run.
 inline constexpr int kSetupFailed = 125;    ///< the command was never reached
 inline constexpr int kNotExecutable = 126;  ///< the command is there but cannot be run
 inline constexpr int kNotFound = 127;       ///< the command is not there

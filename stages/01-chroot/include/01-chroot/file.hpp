@@ -19,18 +19,22 @@ UniqueFd open_file(const std::filesystem::path& path, int flags, mode_t mode = 0
 UniqueFd open_at(int dir, const std::string& path, int flags, mode_t mode = 0);
 
 /// Everything from the descriptor's position to the end of the file.
-/// @throws InputError when there are more than `limit` bytes: nothing that a user names is read without a bound
+/// @throws InputError when there are more than `limit` bytes: nothing that a user names is read
+/// without a bound
 std::string read_all(int fd, std::size_t limit, std::string_view name_for_errors);
 /// The whole file at `path`.
-std::string read_file(const std::filesystem::path& path, std::size_t limit = std::size_t{16} << 20U);
+std::string read_file(const std::filesystem::path& path,
+                      std::size_t limit = std::size_t{16} << 20U);
 
 /// Writes all of `bytes`, however many write(2) calls it takes.
 void write_all(int fd, std::string_view bytes, std::string_view name_for_errors);
-/// Writes `bytes` in one write(2) call to a file that exists: what files of procfs and cgroupfs need.
+/// Writes `bytes` in one write(2) call to a file that exists: what files of procfs and cgroupfs
+/// need.
 void write_once(int dir, const std::string& path, std::string_view bytes);
 
-/// Replaces the file `name` in the directory `dir` whole: afterwards, and after a power cut at any moment, it holds
-/// either the old bytes or the new ones. (Temporary file beside it, fsync, rename, fsync of the directory.)
+/// Replaces the file `name` in the directory `dir` whole: afterwards, and after a power cut at any
+/// moment, it holds either the old bytes or the new ones. (Temporary file beside it, fsync, rename,
+/// fsync of the directory.)
 void replace_file(int dir, const std::string& name, std::string_view bytes, mode_t mode = 0600);
 
 }  // namespace drydock

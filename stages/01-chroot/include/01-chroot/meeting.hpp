@@ -24,8 +24,8 @@ struct Message {
     std::string text{};            ///< of an Error what failed, of a Report its calls, one a line
 };
 
-/// Where host and child meet: a pair of sockets that keep message borders and close on execve, so that the end of the
-/// stream tells the host that the command runs.
+/// Where host and child meet: a pair of sockets that keep message borders and close on execve, so
+/// that the end of the stream tells the host that the command runs.
 class Meeting {
   public:
     Meeting() noexcept = default;
@@ -43,7 +43,9 @@ class Meeting {
     [[nodiscard]] std::optional<Message> receive() const;
 
   private:
-    [[nodiscard]] int end() const noexcept { return host_end_ ? host_end_.get() : child_end_.get(); }
+    [[nodiscard]] int end() const noexcept {
+        return host_end_ ? host_end_.get() : child_end_.get();
+    }
 
     UniqueFd host_end_{};
     UniqueFd child_end_{};

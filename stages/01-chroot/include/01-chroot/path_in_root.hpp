@@ -8,8 +8,9 @@
 
 namespace drydock {
 
-// Paths that a root file system's owner may have shaped are resolved by the kernel, inside that root, once: every
-// symbolic link is followed as if `root` were "/", and ".." stops there (openat2(2), RESOLVE_IN_ROOT).
+// Paths that a root file system's owner may have shaped are resolved by the kernel, inside that
+// root, once: every symbolic link is followed as if `root` were "/", and ".." stops there
+// (openat2(2), RESOLVE_IN_ROOT).
 
 /// Opens `path` inside the directory `root`, close-on-exec.
 /// @param flags O_* as for open(2); O_PATH for a handle only

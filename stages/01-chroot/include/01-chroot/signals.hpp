@@ -6,8 +6,9 @@
 
 namespace drydock {
 
-/// Blocks the signals that would end this program (SIGINT, SIGTERM, SIGHUP, SIGQUIT) or that a command may be sent
-/// (SIGUSR1, SIGUSR2, SIGWINCH) while it lives, so that owners are always unwound: nothing ends us between two steps.
+/// Blocks the signals that would end this program (SIGINT, SIGTERM, SIGHUP, SIGQUIT) or that a
+/// command may be sent (SIGUSR1, SIGUSR2, SIGWINCH) while it lives, so that owners are always
+/// unwound: nothing ends us between two steps.
 class BlockedSignals {
   public:
     BlockedSignals();
@@ -27,8 +28,8 @@ class BlockedSignals {
     sigset_t blocked_{};
 };
 
-/// Waits for `child` and passes on to it every signal of `signals` that arrives meanwhile. The third SIGINT or
-/// SIGTERM kills it: a first process in a PID namespace may ignore both.
+/// Waits for `child` and passes on to it every signal of `signals` that arrives meanwhile. The
+/// third SIGINT or SIGTERM kills it: a first process in a PID namespace may ignore both.
 /// @return its exit status
 int wait_and_forward(Child& child, const BlockedSignals& signals);
 

@@ -8,9 +8,10 @@ namespace drydock {
 /// Who does a step: the program that starts the container, or the child that becomes it.
 enum class Side { Host, Child };
 
-/// One row of the table that is a stage: a kernel facility with a name. `Start` is what the stage knows about one
-/// start: its configuration and the owners of what the steps make. There is no undo column: undoing is the owners'
-/// destructors, in reverse order, whether a step failed, the command ended or Ctrl-C came.
+/// One row of the table that is a stage: a kernel facility with a name. `Start` is what the stage
+/// knows about one start: its configuration and the owners of what the steps make. There is no undo
+/// column: undoing is the owners' destructors, in reverse order, whether a step failed, the command
+/// ended or Ctrl-C came.
 template <class Start>
 struct Step {
     std::string_view name;  ///< "pivot-root": for --explain, --without, DRYDOCK_FAIL and the book

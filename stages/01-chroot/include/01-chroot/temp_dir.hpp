@@ -24,8 +24,8 @@ class TempDir {
     std::filesystem::path path_{};
 };
 
-/// Removes `path` and everything below it that is on the same filesystem; symbolic links themselves, never what they
-/// point at. Nothing there is fine.
+/// Removes `path` and everything below it that is on the same filesystem; symbolic links
+/// themselves, never what they point at. Nothing there is fine.
 /// @throws std::system_error, with what could be removed gone
 void remove_tree(const std::filesystem::path& path);
 

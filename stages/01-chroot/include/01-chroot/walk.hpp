@@ -27,33 +27,37 @@ struct StepReport {
     std::string name{};
     Side side = Side::Host;
     std::int64_t nanoseconds = 0;
-    std::vector<std::string> calls{};  ///< each successful call, in the words its error message would have
+    std::vector<std::string>
+        calls{};  ///< each successful call, in the words its error message would have
     std::string see{};
     bool skipped = false;
 };
 /// One line a call: `child  pivot-root   31 µs  pivot_root(...)   -> pivot_root(2)`.
 std::string to_text(const StepReport& report);
 
-/// One walk over a table of steps, in two processes. The host walks the rows from the top; the row that calls clone()
-/// splits the walk, and from there on each side does its own rows and waits at the rows of the other: the table's
-/// order is the order of events. A failing row ends the walk on the host's side with an exception, whoever did it.
+/// One walk over a table of steps, in two processes. The host walks the rows from the top; the row
+/// that calls clone() splits the walk, and from there on each side does its own rows and waits at
+/// the rows of the other: the table's order is the order of events. A failing row ends the walk on
+/// the host's side with an exception, whoever did it.
 ///
-/// The environment variable DRYDOCK_FAIL=STEP:kill, STEP:kill-after or STEP:error=N ends the process that does the
-/// step with SIGKILL before or after it, or makes it fail with errno N: crash tests use it.
+/// The environment variable DRYDOCK_FAIL=STEP:kill, STEP:kill-after or STEP:error=N ends the
+/// process that does the step with SIGKILL before or after it, or makes it fail with errno N: crash
+/// tests use it.
 class Walk {
   public:
     explicit Walk(WalkOptions options = {});
 
-    /// The step "clone": splits into host and child (clone_child in child.hpp). The child dies with the host.
+    /// The step "clone": splits into host and child (clone_child in child.hpp). The child dies with
+    /// the host.
     void clone(std::uint64_t flags);
     [[nodiscard]] bool in_child() const noexcept { return side_ == Side::Child; }
     [[nodiscard]] Child& child() noexcept { return child_; }
-    [[nodiscard]] const BlockedSignals& signals() const noexcept { return *signals_; }
+    [[nodiscard]] const BlockedSignals& signals() const noexcept { return signals_; }
     /// In a process that the child left behind (an init): it takes no further part in the walk.
     void leave() noexcept;
 
     /// Waits for the command, passing signals on. @return its exit status
-    int wait() { return wait_and_forward(child_, *signals_); }
+    int wait() { return wait_and_forward(child_, signals_); }
 
     [[nodiscard]] const std::vector<StepReport>& reports() const noexcept { return reports_; }
 
@@ -69,9 +73,11 @@ class Walk {
     void check_names(std::span<const StepLabel> rows) const;
     void run_host(std::span<const StepLabel> rows, const std::function<void(std::size_t)>& row);
     void leave_if_child(std::size_t row, const std::exception& e) const noexcept;
-    [[noreturn]] void run_child(std::span<const StepLabel> rows, const std::function<void(std::size_t)>& row,
+    [[noreturn]] void run_child(std::span<const StepLabel> rows,
+                                const std::function<void(std::size_t)>& row,
                                 std::size_t first) noexcept;
-    void do_row(const StepLabel& row, std::size_t index, const std::function<void(std::size_t)>& body);
+    void do_row(const StepLabel& row, std::size_t index,
+                const std::function<void(std::size_t)>& body);
     /// @return false when the child's end of the meeting is closed
     bool await_turn(std::span<const StepLabel> rows);
     void await_exec(std::span<const StepLabel> rows);
@@ -84,15 +90,15 @@ class Walk {
     WalkOptions options_;
     std::optional<Fault> fault_{};
     std::vector<StepReport> reports_{};
-    std::optional<BlockedSignals> signals_{};
+    BlockedSignals signals_{};
     std::optional<std::int64_t> exec_began_{};  ///< CLOCK_MONOTONIC, nanoseconds
     Side side_ = Side::Host;
     Meeting meeting_{};
     Child child_{};  // last, so first to go: the processes end before what they use does
 };
 
-/// Walks `table` for `start`, whose member `walk` is the Walk. Returns on the host's side when the command runs; never
-/// returns in the child.
+/// Walks `table` for `start`, whose member `walk` is the Walk. Returns on the host's side when the
+/// command runs; never returns in the child.
 /// @throws SetupError when a row failed; nothing runs any more then
 template <class Start, std::size_t N>
 void walk(const Step<Start> (&table)[N], Start& start) {
