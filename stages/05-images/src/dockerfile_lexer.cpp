@@ -1,0 +1,191 @@
+#include "05-images/dockerfile_lexer.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "01-chroot/error.hpp"
+
+namespace drydock {
+namespace {
+
+constexpr std::string_view kBlank = " \t\r\f\v";
+
+std::string_view trimmed(std::string_view text) {
+    const std::size_t begin = text.find_first_not_of(kBlank);
+    if (begin == std::string_view::npos) {
+        return {};
+    }
+    return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
+}
+
+std::string upper(std::string_view text) {
+    std::string result(text);
+    std::ranges::transform(result, result.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    return result;
+}
+
+std::string lower(std::string_view text) {
+    std::string result(text);
+    std::ranges::transform(result, result.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return result;
+}
+
+struct Directive {
+    std::string key{};
+    std::string value{};
+};
+
+/// "# key=value"; nothing for any other line.
+std::optional<Directive> directive(std::string_view line) {
+    line = trimmed(line);
+    const std::size_t equals = line.find('=');
+    if (!line.starts_with('#') || equals == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const std::string_view key = trimmed(line.substr(1, equals - 1));
+    const std::string_view value = trimmed(line.substr(equals + 1));
+    if (key.empty() || value.empty() ||
+        !std::ranges::all_of(key, [](unsigned char c) { return std::isalnum(c) != 0; })) {
+        return std::nullopt;
+    }
+    return Directive{lower(key), std::string(value)};
+}
+
+/// "<<EOF", "3<<-'EOF'": a word that BuildKit reads as the beginning of a text of several lines.
+std::string_view heredoc_in(std::string_view text) {
+    while (!(text = trimmed(text)).empty()) {
+        const std::string_view word = text.substr(0, text.find_first_of(kBlank));
+        std::string_view rest =
+            word.substr(std::min(word.find_first_not_of("0123456789"), word.size()));
+        if (rest.starts_with("<<")) {
+            rest.remove_prefix(2);
+            rest.remove_prefix(rest.starts_with('-') ? 1 : 0);
+            rest.remove_prefix(rest.starts_with('"') || rest.starts_with('\'') ? 1 : 0);
+            if (!rest.empty() &&
+                (std::isalpha(static_cast<unsigned char>(rest[0])) != 0 || rest[0] == '_')) {
+                return word;
+            }
+        }
+        text.remove_prefix(word.size());
+    }
+    return {};
+}
+
+class Lexer {
+  public:
+    Lexer(std::string_view text, std::string_view name) : rest_(text), name_(name) {
+        constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+        if (rest_.starts_with(kByteOrderMark)) {
+            rest_.remove_prefix(kByteOrderMark.size());
+        }
+    }
+
+    LexedDockerfile run() {
+        std::string_view line;
+        bool at_top = true;
+        while (next(line)) {
+            const auto found = at_top ? directive(line) : std::nullopt;
+            at_top = found && apply(*found);
+            if (!at_top && !is_comment_or_blank(line)) {
+                result_.instructions.push_back(instruction(line));
+            }
+        }
+        return std::move(result_);
+    }
+
+  private:
+    bool next(std::string_view& line) {
+        if (rest_.empty()) {
+            return false;
+        }
+        ++line_;
+        const std::size_t end = rest_.find('\n');
+        line = rest_.substr(0, end);
+        rest_ = end == std::string_view::npos ? std::string_view{} : rest_.substr(end + 1);
+        if (line.ends_with('\r')) {
+            line.remove_suffix(1);
+        }
+        return true;
+    }
+
+    static bool is_comment_or_blank(std::string_view line) {
+        const std::string_view text = trimmed(line);
+        return text.empty() || text.starts_with('#');
+    }
+
+    [[noreturn]] void refuse(int line, std::string_view what) const {
+        throw InputError(fmt::format("{}:{}: {}", name_, line, what));
+    }
+
+    /// @return false for a line that is no directive after all: the directives end there
+    bool apply(const Directive& found) {
+        if (found.key != "escape" && found.key != "syntax" && found.key != "check") {
+            return false;
+        }
+        if (!directives_.insert(found.key).second) {
+            refuse(line_, fmt::format("directive \"{}\" occurs twice", found.key));
+        }
+        if (found.key == "escape") {
+            if (found.value != "\\" && found.value != "`") {
+                refuse(line_, fmt::format("escape=\"{}\": expected \\ or `", found.value));
+            }
+            result_.escape = found.value[0];
+        }
+        return true;
+    }
+
+    /// Takes the escape character at the line's end away. @return whether there was one
+    bool continues(std::string_view& line) const {
+        const std::string_view text = line.substr(0, line.find_last_not_of(" \t") + 1);
+        if (!text.ends_with(result_.escape) ||
+            (text.size() > 1 && text[text.size() - 2] == result_.escape)) {
+            return false;
+        }
+        line = text.substr(0, text.size() - 1);
+        return true;
+    }
+
+    RawInstruction instruction(std::string_view line) {
+        RawInstruction raw{.line = line_};
+        line.remove_prefix(line.find_first_not_of(kBlank));
+        bool more = continues(line);
+        std::string joined(line);
+        while (more && next(line)) {
+            if (!is_comment_or_blank(line)) {
+                more = continues(line);
+                joined += line;
+            }
+        }
+        const std::string_view all = trimmed(joined);
+        const std::size_t end = std::min(all.find_first_of(kBlank), all.size());
+        raw.name = upper(all.substr(0, end));
+        raw.text = trimmed(all.substr(end));
+        if (raw.name == "RUN" || raw.name == "COPY" || raw.name == "ADD") {
+            if (const std::string_view word = heredoc_in(raw.text); !word.empty()) {
+                throw NotImplemented(
+                    fmt::format("heredocs ({}:{}: {} {})", name_, raw.line, raw.name, word));
+            }
+        }
+        return raw;
+    }
+
+    std::string_view rest_;
+    std::string_view name_;
+    int line_ = 0;
+    std::set<std::string> directives_{};
+    LexedDockerfile result_{};
+};
+
+}  // namespace
+
+LexedDockerfile lex_dockerfile(std::string_view text, std::string_view name) {
+    return Lexer(text, name).run();
+}
+
+}  // namespace drydock
