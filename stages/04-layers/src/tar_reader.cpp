@@ -83,6 +83,7 @@ void copy_attributes(archive_entry* from, TarEntry& to) {
         to.xattrs.push_back(
             {.name = name, .value = std::string(static_cast<const char*>(value), size)});
     }
+    std::sort(to.xattrs.begin(), to.xattrs.end());
 }
 
 void copy_entry(archive_entry* from, TarEntry& to) {
