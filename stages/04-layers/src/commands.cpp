@@ -38,20 +38,18 @@ int apply(const std::filesystem::path& layer, const std::filesystem::path& direc
     const UniqueFd blob = open_file(layer, O_RDONLY);
     const UniqueFd target = make_directory(directory);
     if (!names_in(target.get()).empty()) {
-        throw InputError(fmt::format("{}: not empty; expected a directory for this layer alone",
-                                     directory.native()));
+        throw InputError(fmt::format("{}: not empty; expected a directory for this layer alone", directory.native()));
     }
     // Beside it first: nobody ever sees half a layer.
     const std::filesystem::path whole = std::filesystem::canonical(directory);
     const TempDir unfinished("." + whole.filename().native(), whole.parent_path());
     const UniqueFd root = open_file(unfinished.path(), O_RDONLY | O_DIRECTORY);
     check(::fchmod(root.get(), 0755), "fchmod({}, 0755)", unfinished.path().native());
-    const AppliedLayer applied = apply_layer(
-        blob.get(), root.get(), {.name = layer.native(), .progress = progress_of("unpacked")});
-    check(::rename(unfinished.path().c_str(), whole.c_str()), "rename({}, {})",
-          unfinished.path().native(), whole.native());
-    fmt::print("diffID {}\n{} entries, {} bytes unpacked\n", applied.diff_id.text(),
-               applied.entries, applied.bytes);
+    const AppliedLayer applied = apply_layer(blob.get(), root.get(),
+                                             {.name = layer.native(), .progress = progress_of("unpacked")});
+    check(::rename(unfinished.path().c_str(), whole.c_str()), "rename({}, {})", unfinished.path().native(),
+          whole.native());
+    fmt::print("diffID {}\n{} entries, {} bytes unpacked\n", applied.diff_id.text(), applied.entries, applied.bytes);
     return 0;
 }
 

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "06-registry/http.hpp"
+
+namespace drydock {
+
+/// One request of ours.
+struct HttpCall {
+    std::string method = "GET";
+    std::string url{};  ///< http:// or https://
+    HttpHeaders headers{};
+    std::string body{};
+    int upload_fd = -1;  ///< instead of `body`: the first `upload_size` bytes of this file
+    std::uint64_t upload_size = 0;
+    std::function<void(std::uint64_t)> uploaded{};  ///< gets how many bytes of it were sent so far
+    /// Takes the body of a 2xx response as it comes; without it, and for every other status, it is
+    /// in HttpReply::body. An exception from it, or from `uploaded`, ends the call and comes out of
+    /// it.
+    std::function<void(std::string_view)> sink{};
+    std::size_t body_limit = std::size_t{4} << 20U;  ///< bytes of HttpReply::body
+};
+
+struct HttpReply {
+    int status = 0;
+    HttpHeaders headers{};
+    std::string body{};
+    std::string url{};  ///< where it came from, after redirects
+};
+
+/// No response: nothing listens, no such host, a certificate that does not fit, a stall. The text
+/// names host and port.
+class HttpUnreachable : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+/// Keeps connections open from call to call; for one thread. TLS certificates are verified; proxies
+/// are taken from the environment, as curl does it.
+class HttpClient {
+  public:
+    HttpClient();
+    ~HttpClient();
+    HttpClient(HttpClient&&) noexcept;
+    HttpClient& operator=(HttpClient&&) noexcept;
+    HttpClient(const HttpClient&) = delete;
+    HttpClient& operator=(const HttpClient&) = delete;
+
+    /// Redirects of GET and HEAD are followed, at most five, never from https to http; to another
+    /// origin (scheme, host, port) without the Authorization header.
+    /// @throws HttpUnreachable; InputError for a body beyond its limit
+    HttpReply call(const HttpCall& call);
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+/// "https://host:port" of a URL, the port always there.
+/// @throws InputError for what is no http or https URL
+std::string origin_of(const std::string& url);
+/// `location` as seen from `base`: absolute, or relative to it.
+std::string resolve_url(const std::string& base, const std::string& location);
+
+}  // namespace drydock

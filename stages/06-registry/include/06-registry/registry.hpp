@@ -1,0 +1,40 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "06-registry/http.hpp"
+
+namespace drydock {
+
+struct RegistryOptions {
+    /// Becomes an OCI image layout for the blobs, with the names in `repositories/` beside it.
+    std::filesystem::path root{};
+    std::filesystem::path htpasswd{};  ///< who may use it (HtpasswdFile); empty: anybody
+};
+
+/// A registry: what HttpServer calls for every request below /v2/. An answered upload or manifest
+/// is on disk, also after a power cut; a blob can be had from a repository only after it was pushed
+/// to, or mounted into, that one.
+/// @see OCI distribution-spec 1.1
+class Registry {
+  public:
+    /// Takes `root` for itself; uploads that an earlier server did not finish are discarded.
+    /// @throws InputError when another server uses `root`, or the htpasswd file is not as it should
+    /// be
+    explicit Registry(const RegistryOptions& options);
+    ~Registry();
+    Registry(const Registry&) = delete;
+    Registry& operator=(const Registry&) = delete;
+    Registry(Registry&&) = delete;
+    Registry& operator=(Registry&&) = delete;
+
+    /// Answers one request; from any number of threads at once.
+    void handle(HttpExchange& exchange);
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace drydock

@@ -1,0 +1,255 @@
+#include "registry_client.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "01-chroot/error.hpp"
+#include "05-images/manifest.hpp"
+
+namespace drydock {
+namespace {
+
+constexpr std::size_t kMaxToken = std::size_t{64} << 10U;
+
+/// The registry's own words in an error body, or nothing that can be read.
+std::string said(const HttpReply& reply) {
+    const auto body = nlohmann::json::parse(reply.body, nullptr, false);
+    if (body.is_object() && body.contains("errors") && body["errors"].is_array() &&
+        !body["errors"].empty()) {
+        const auto& error = body["errors"][0];
+        if (error.is_object() && error.contains("message") && error["message"].is_string()) {
+            std::string text = error["message"].get<std::string>().substr(0, 500);
+            std::ranges::replace_if(text, [](unsigned char c) { return c < ' ' || c == 127; }, ' ');
+            return text;
+        }
+    }
+    return {};
+}
+
+bool is_loopback(std::string_view domain) {
+    const std::string_view host = domain.substr(0, domain.rfind(':'));
+    return host == "localhost" || host.starts_with("127.") || domain.starts_with("[::1]");
+}
+
+std::string host_of(const std::string& url) {
+    const std::string origin = origin_of(url);
+    const std::size_t begin = origin.find("://") + 3;
+    return origin.substr(begin, origin.rfind(':') - begin);
+}
+
+/// A registry may name a token server of its own domain: registry-1.docker.io sends to
+/// auth.docker.io.
+bool may_have_credentials(const std::string& registry, const std::string& realm) {
+    if (origin_of(registry) == origin_of(realm)) {
+        return true;
+    }
+    if (!origin_of(realm).starts_with("https:")) {
+        return false;
+    }
+    const std::string host = host_of(registry);
+    const std::string parent = host.substr(std::min(host.find('.') + 1, host.size()));
+    const std::string other = host_of(realm);
+    return other == host || (parent.find('.') != std::string::npos &&
+                             (other == parent || other.ends_with("." + parent)));
+}
+
+}  // namespace
+
+std::string registry_origin(const std::string& domain) {
+    if (domain == "docker.io") {
+        return "https://registry-1.docker.io";
+    }
+    return (is_loopback(domain) ? "http://" : "https://") + domain;
+}
+
+RegistryClient::RegistryClient(const Reference& reference, Credentials credentials,
+                               std::string action)
+    : origin_(registry_origin(reference.domain)),
+      name_(reference.path),
+      reference_(reference),
+      credentials_(std::move(credentials)),
+      action_(std::move(action)) {}
+
+std::string RegistryClient::url(std::string_view kind, std::string_view tail) const {
+    return fmt::format("{}/v2/{}/{}/{}", origin_, name_, kind, tail);
+}
+
+void RegistryClient::fail(const HttpReply& reply, std::string_view what) const {
+    const std::string words = said(reply);
+    if (reply.status == 401 || reply.status == 403) {
+        throw RegistryError(fmt::format("access to {} on {} denied: {}", name_, origin_,
+                                        !words.empty() ? words : "wrong user or password"),
+                            reply.status);
+    }
+    throw RegistryError(fmt::format("{} {}: the registry answered {}{}{}", what, reply.url,
+                                    reply.status, words.empty() ? "" : ": ", words),
+                        reply.status);
+}
+
+// [region: authorised-call]
+HttpReply RegistryClient::call(HttpCall call) {
+    const HttpHeaders own = call.headers;
+    for (bool again = false;; again = true) {
+        call.headers = own;
+        if (!authorization_.empty() && origin_of(call.url) == origin_of(origin_)) {
+            call.headers.push_back({.name = "Authorization", .value = authorization_});
+        }
+        try {
+            HttpReply reply = client_.call(call);
+            // Only what the registry itself asks for is answered; another origin gets nothing.
+            if (reply.status != 401 || again || origin_of(reply.url) != origin_of(origin_) ||
+                !authorise(reply)) {
+                return reply;
+            }
+        } catch (const HttpUnreachable& error) {
+            throw RegistryError(error.what(), 0);
+        }
+    }
+}
+// [/region]
+
+/// @return false when there is nothing to answer the challenge with
+bool RegistryClient::authorise(const HttpReply& refusal) {
+    const std::string* header = find_header(refusal.headers, "WWW-Authenticate");
+    const auto challenge = header != nullptr ? parse_challenge(*header) : std::nullopt;
+    if (!challenge) {
+        return false;
+    }
+    if (challenge->scheme == "bearer" && challenge->values.contains("realm")) {
+        fetch_token(*challenge);
+        return true;
+    }
+    if (challenge->scheme == "basic" && !credentials_.user.empty()) {
+        authorization_ = basic_authorization(credentials_);
+        return true;
+    }
+    return false;
+}
+
+/// @see distribution/distribution, "Token Authentication Specification"
+void RegistryClient::fetch_token(const Challenge& challenge) {
+    const std::string realm = challenge.values.at("realm");
+    if (!origin_of(realm).starts_with("https:") && origin_of(realm) != origin_of(origin_)) {
+        throw RegistryError(
+            fmt::format("{} sends us to {} for a token: refused, it is not https", origin_, realm),
+            401);
+    }
+    const auto value = [&](const char* key) {
+        const auto found = challenge.values.find(key);
+        return found == challenge.values.end() ? std::string() : found->second;
+    };
+    const std::string scope = fmt::format("repository:{}:{}", name_, action_);
+    HttpCall ask{.url = fmt::format("{}{}service={}&scope={}", realm,
+                                    realm.find('?') == std::string::npos ? '?' : '&',
+                                    escape_url(value("service")), escape_url(scope)),
+                 .body_limit = kMaxToken};
+    if (!credentials_.user.empty() && may_have_credentials(origin_, realm)) {
+        ask.headers.push_back(
+            {.name = "Authorization", .value = basic_authorization(credentials_)});
+    }
+    const HttpReply reply = client_.call(ask);
+    if (reply.status != 200) {
+        fail(reply, "GET");
+    }
+    const auto body = nlohmann::json::parse(reply.body, nullptr, false);
+    for (const char* key : {"token", "access_token"}) {
+        if (body.is_object() && body.contains(key) && body[key].is_string()) {
+            authorization_ = "Bearer " + body[key].get<std::string>();
+            return;
+        }
+    }
+    throw RegistryError(fmt::format("{}: the answer holds no token", origin_of(realm)), 401);
+}
+
+RegistryClient::Document RegistryClient::manifest(const std::string& tag_or_digest) {
+    const std::string accept =
+        fmt::format("{}, {}, {}, {}", media_type::kOciIndex, media_type::kDockerList,
+                    media_type::kOciManifest, media_type::kDockerManifest);
+    const HttpReply reply = call({.url = url("manifests", tag_or_digest),
+                                  .headers = {{.name = "Accept", .value = accept}},
+                                  .body_limit = kMaxManifestSize});
+    if (reply.status == 404) {
+        throw RegistryError(
+            fmt::format("manifest for {} not found: manifest unknown", familiar(reference_)), 404);
+    }
+    if (reply.status != 200) {
+        fail(reply, "GET");
+    }
+    const std::string* type = find_header(reply.headers, "Content-Type");
+    Document document{.text = reply.body,
+                      .media_type = type == nullptr ? "" : type->substr(0, type->find(';')),
+                      .digest = digest_of(reply.body)};
+    const bool by_digest = tag_or_digest.find(':') != std::string::npos;
+    if (by_digest && document.digest.text() != tag_or_digest) {
+        throw RegistryError(fmt::format("{}: expected manifest {}, got {}", origin_, tag_or_digest,
+                                        document.digest.text()),
+                            reply.status);
+    }
+    return document;
+}
+
+// [region: fetch-blob]
+void RegistryClient::fetch_blob(const ContentStore& store, const oci::Descriptor& blob,
+                                const std::function<void(std::uint64_t)>& progressed) {
+    Ingest ingest = store.begin();
+    ingest.limit(blob.size);
+    const HttpReply reply =
+        call({.url = url("blobs", blob.digest.text()), .sink = [&](std::string_view bytes) {
+                  ingest.write(bytes);
+                  progressed(ingest.size());
+              }});
+    if (reply.status != 200) {
+        fail(reply, "GET");
+    }
+    ingest.commit(blob.digest, blob.size);
+}
+// [/region]
+
+bool RegistryClient::has_blob(const Digest& digest) {
+    const HttpReply reply = call({.method = "HEAD", .url = url("blobs", digest.text())});
+    if (reply.status != 200 && reply.status != 404) {
+        fail(reply, "HEAD");
+    }
+    return reply.status == 200;
+}
+
+// [region: send-blob]
+void RegistryClient::send_blob(const ContentStore& store, const oci::Descriptor& blob,
+                               const std::function<void(std::uint64_t)>& progressed) {
+    const HttpReply begun = call({.method = "POST", .url = url("blobs", "uploads/")});
+    const std::string* location = find_header(begun.headers, "Location");
+    if (begun.status != 202 || location == nullptr) {
+        fail(begun, "POST");
+    }
+    const std::string target = resolve_url(begun.url, *location);
+    const UniqueFd file = store.open(blob.digest);
+    const HttpReply done =
+        call({.method = "PUT",
+              .url = fmt::format("{}{}digest={}", target,
+                                 target.find('?') == std::string::npos ? '?' : '&',
+                                 escape_url(blob.digest.text())),
+              .headers = {{.name = "Content-Type", .value = "application/octet-stream"}},
+              .upload_fd = file.get(),
+              .upload_size = store.size(blob.digest),
+              .uploaded = progressed});
+    if (done.status != 201) {
+        fail(done, "PUT");
+    }
+}
+// [/region]
+
+void RegistryClient::put_manifest(const std::string& tag_or_digest, std::string_view media_type,
+                                  const std::string& text) {
+    const HttpReply reply =
+        call({.method = "PUT",
+              .url = url("manifests", tag_or_digest),
+              .headers = {{.name = "Content-Type", .value = std::string(media_type)}},
+              .body = text});
+    if (reply.status != 201) {
+        fail(reply, "PUT");
+    }
+}
+
+}  // namespace drydock

@@ -1,0 +1,192 @@
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "01-chroot/error.hpp"
+#include "05-images/manifest.hpp"
+
+#include "registry_error.hpp"
+#include "registry_state.hpp"
+
+namespace drydock {
+namespace {
+
+constexpr std::size_t kMaxPage = 1000;
+
+HttpError manifest_unknown() {
+    return registry_refusal(404, "MANIFEST_UNKNOWN", "manifest unknown");
+}
+
+bool is_digest(std::string_view reference) {
+    return reference.find(':') != std::string_view::npos;
+}
+
+HttpHeaders json_headers() {
+    return {{.name = "Content-Type", .value = "application/json"}};
+}
+
+/// The page of `all` (sorted) that `n` and `last` of the request ask for; a Link header to the next
+/// one, if any.
+std::vector<std::string> page_of(const std::vector<std::string>& all, const HttpRequest& request,
+                                 std::size_t limit, HttpHeaders& headers) {
+    if (const auto n = request.parameter("n")) {
+        std::uint64_t wanted = 0;
+        const auto [end, error] = std::from_chars(n->data(), n->data() + n->size(), wanted);
+        if (error == std::errc::invalid_argument || end != n->data() + n->size()) {
+            throw registry_refusal(400, "UNSUPPORTED", "n: expected a number");
+        }
+        limit = error == std::errc() ? std::min<std::uint64_t>(wanted, limit) : limit;
+    }
+    const auto begin = std::ranges::upper_bound(all, request.parameter("last").value_or(""));
+    const auto count =
+        std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(limit), all.end() - begin);
+    std::vector<std::string> page(begin, begin + count);
+    if (!page.empty() && begin + count != all.end()) {
+        headers.push_back({.name = "Link",
+                           .value = fmt::format("<{}?n={}&last={}>; rel=\"next\"", request.path,
+                                                limit, escape_url(page.back()))});
+    }
+    return page;
+}
+
+/// A document is what its Content-Type says, and says so itself if it says anything.
+std::string type_of_request(const HttpRequest& request) {
+    std::string type(request.header("Content-Type"));
+    type = type.substr(0, type.find(';'));
+    if (!media_type::is_index(type) && !media_type::is_manifest(type)) {
+        throw registry_refusal(
+            400, "MANIFEST_INVALID",
+            fmt::format("Content-Type \"{}\": expected the media type of an OCI or docker manifest "
+                        "or index",
+                        type));
+    }
+    return type;
+}
+
+}  // namespace
+
+void Registry::State::version(HttpExchange& exchange, const Route& /*route*/) {
+    exchange.respond(200, json_headers(), "{}");
+}
+
+void Registry::State::get_manifest(HttpExchange& exchange, const Route& route) {
+    std::optional<Digest> digest;
+    if (is_digest(route.reference)) {
+        digest = digest_from_request(route.reference);
+    } else if (is_tag(route.reference)) {
+        digest = repositories.tag(route.name, route.reference);
+    }
+    const auto type = digest ? repositories.manifest_type(route.name, *digest) : std::nullopt;
+    if (!type || !store.contains(*digest)) {
+        throw manifest_unknown();
+    }
+    exchange.respond(200,
+                     {{.name = "Content-Type", .value = *type},
+                      {.name = "Docker-Content-Digest", .value = digest->text()},
+                      {.name = "ETag", .value = fmt::format("\"{}\"", digest->text())}},
+                     store.read(*digest, kMaxManifestSize));
+}
+
+/// Everything that the manifest names has to be in this repository.
+void Registry::State::expect_contents(const std::string& name, const std::string& text,
+                                      const std::string& type) const {
+    const auto missing = [](const Digest& digest) {
+        return registry_refusal(
+            404, "MANIFEST_BLOB_UNKNOWN",
+            fmt::format("the manifest names {}, which this repository does not have",
+                        digest.text()));
+    };
+    if (media_type::is_index(type)) {
+        for (const oci::Descriptor& child : parse_index(text, type, "manifest").manifests) {
+            if (!repositories.manifest_type(name, child.digest) || !store.contains(child.digest)) {
+                throw missing(child.digest);
+            }
+        }
+        return;
+    }
+    const oci::Manifest manifest = parse_manifest(text, type, "manifest");
+    std::vector<oci::Descriptor> blobs = manifest.layers;
+    blobs.push_back(manifest.config);
+    for (const oci::Descriptor& blob : blobs) {
+        const bool elsewhere = blob.media_type.find("foreign") != std::string::npos ||
+                               blob.media_type.find("nondistributable") != std::string::npos;
+        if (elsewhere) {
+            continue;
+        }
+        if (!repositories.has_blob(name, blob.digest) || !store.contains(blob.digest)) {
+            throw missing(blob.digest);
+        }
+        if (store.size(blob.digest) != blob.size) {
+            throw registry_refusal(400, "SIZE_INVALID",
+                                   fmt::format("{} has another size", blob.digest.text()));
+        }
+    }
+}
+
+// [region: put-manifest]
+void Registry::State::put_manifest(HttpExchange& exchange, const Route& route) {
+    const bool by_digest = is_digest(route.reference);
+    if (!by_digest && !is_tag(route.reference)) {
+        throw registry_refusal(400, "MANIFEST_INVALID",
+                               "invalid tag: expected letters, digits, \"_\", \".\" and \"-\"");
+    }
+    const std::string type = type_of_request(exchange.request());
+    const std::string text = exchange.read_body(kMaxManifestSize);
+    const Digest digest = digest_of(text);
+    if (by_digest && digest != digest_from_request(route.reference)) {
+        throw registry_refusal(400, "DIGEST_INVALID",
+                               "provided digest did not match uploaded content");
+    }
+    try {
+        expect_contents(route.name, text, type);
+    } catch (const InputError& error) {
+        throw registry_refusal(400, "MANIFEST_INVALID", error.what());
+    }
+    // Blobs, then the manifest, then the tag: whatever moment we end at, each name leads to
+    // something whole.
+    store.put(text);
+    repositories.add_manifest(route.name, digest, type);
+    if (!by_digest) {
+        repositories.set_tag(route.name, route.reference, digest);
+    }
+    exchange.respond(201,
+                     {{.name = "Location",
+                       .value = fmt::format("/v2/{}/manifests/{}", route.name, digest.text())},
+                      {.name = "Docker-Content-Digest", .value = digest.text()}},
+                     "");
+}
+// [/region]
+
+void Registry::State::delete_manifest(HttpExchange& exchange, const Route& route) {
+    const bool removed =
+        is_digest(route.reference)
+            ? repositories.remove_manifest(route.name, digest_from_request(route.reference))
+            : is_tag(route.reference) && repositories.remove_tag(route.name, route.reference);
+    if (!removed) {
+        throw manifest_unknown();
+    }
+    exchange.respond(202, {}, "");
+}
+
+void Registry::State::list_tags(HttpExchange& exchange, const Route& route) {
+    if (!repositories.contains(route.name)) {
+        throw registry_refusal(404, "NAME_UNKNOWN", "repository name not known to registry");
+    }
+    HttpHeaders headers = json_headers();
+    const bool paged = exchange.request().parameter("n").has_value();
+    const std::vector<std::string> all = repositories.tags(route.name);
+    const auto page = page_of(all, exchange.request(), paged ? kMaxPage : all.size(), headers);
+    exchange.respond(200, headers, nlohmann::json{{"name", route.name}, {"tags", page}}.dump());
+}
+
+void Registry::State::list_catalog(HttpExchange& exchange, const Route& /*route*/) {
+    HttpHeaders headers = json_headers();
+    const bool paged = exchange.request().parameter("n").has_value();
+    const auto page =
+        page_of(repositories.names(), exchange.request(), paged ? kMaxPage : 100, headers);
+    exchange.respond(200, headers, nlohmann::json{{"repositories", page}}.dump());
+}
+
+}  // namespace drydock

@@ -1,0 +1,24 @@
+#include "report.hpp"
+
+namespace drydock {
+
+void Report::line(const std::string& id, const std::string& status) const {
+    if (*callback_) {
+        (*callback_)({.id = id, .status = status});
+    }
+}
+
+void Report::bytes(const std::string& id, const std::string& status, std::uint64_t current,
+                   std::uint64_t total) const {
+    const auto now = std::chrono::steady_clock::now();
+    if (*callback_ && (current == total || now - last_ >= std::chrono::milliseconds(100))) {
+        last_ = now;
+        (*callback_)({.id = id, .status = status, .current = current, .total = total});
+    }
+}
+
+std::string short_id(const Digest& digest) {
+    return std::string(digest.hex().substr(0, 12));
+}
+
+}  // namespace drydock

@@ -1,0 +1,170 @@
+#include "repositories.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "01-chroot/check.hpp"
+#include "01-chroot/file.hpp"
+
+namespace fs = std::filesystem;
+
+namespace drydock {
+namespace {
+
+constexpr std::size_t kMaxRecord = 1024;
+
+void sync_directory(const fs::path& path) {
+    const UniqueFd directory = open_file(path, O_RDONLY | O_DIRECTORY);
+    check(::fsync(directory.get()), "fsync({})", path.native());
+}
+
+/// A new directory is on disk only when its parent is.
+void make_directories(const fs::path& path) {
+    if (fs::is_directory(path)) {
+        return;
+    }
+    make_directories(path.parent_path());
+    if (::mkdir(path.c_str(), 0700) == -1 && errno != EEXIST) {
+        check(-1, "mkdir({})", path.native());
+    }
+    sync_directory(path.parent_path());
+}
+
+std::optional<std::string> read_record(const fs::path& path) {
+    try {
+        return read_file(path, kMaxRecord);
+    } catch (const std::system_error& error) {
+        if (error.code() == std::errc::no_such_file_or_directory) {
+            return std::nullopt;
+        }
+        throw;
+    }
+}
+
+bool remove_file(const fs::path& directory, const std::string& file) {
+    const fs::path path = directory / file;
+    if (::unlink(path.c_str()) == -1) {
+        if (errno == ENOENT) {
+            return false;
+        }
+        check(-1, "unlink({})", path.native());
+    }
+    sync_directory(directory);
+    return true;
+}
+
+std::vector<std::string> entries(const fs::path& directory) {
+    std::vector<std::string> result;
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(directory, none)) {
+        std::string name = entry.path().filename().native();
+        if (!name.starts_with('.')) {  // a record that is being replaced
+            result.push_back(std::move(name));
+        }
+    }
+    std::ranges::sort(result);
+    return result;
+}
+
+}  // namespace
+
+Repositories::Repositories(fs::path directory) : directory_(std::move(directory)) {
+    make_directories(directory_);
+}
+
+fs::path Repositories::blobs(const std::string& name) const {
+    return directory_ / name / "_blobs";
+}
+fs::path Repositories::revisions(const std::string& name) const {
+    return directory_ / name / "_manifests/revisions";
+}
+fs::path Repositories::tag_directory(const std::string& name) const {
+    return directory_ / name / "_manifests/tags";
+}
+
+void Repositories::write(const fs::path& directory, const std::string& file,
+                         std::string_view text) {
+    const std::lock_guard lock(changes_);
+    make_directories(directory);
+    const UniqueFd opened = open_file(directory, O_RDONLY | O_DIRECTORY);
+    replace_file(opened.get(), file, text);
+}
+
+bool Repositories::contains(const std::string& name) const {
+    return fs::is_directory(directory_ / name / "_manifests");
+}
+
+std::vector<std::string> Repositories::names() const {
+    std::vector<std::string> result;
+    for (auto entry = fs::recursive_directory_iterator(directory_);
+         entry != fs::recursive_directory_iterator(); ++entry) {
+        const std::string file = entry->path().filename().native();
+        if (file == "_manifests") {
+            result.push_back(entry->path().parent_path().lexically_relative(directory_).native());
+        }
+        if (file.starts_with('_') || !entry->is_directory()) {
+            entry.disable_recursion_pending();
+        }
+    }
+    std::ranges::sort(result);
+    return result;
+}
+
+bool Repositories::has_blob(const std::string& name, const Digest& digest) const {
+    return fs::exists(blobs(name) / digest.hex());
+}
+
+void Repositories::add_blob(const std::string& name, const Digest& digest) {
+    if (!has_blob(name, digest)) {
+        write(blobs(name), std::string(digest.hex()), "");
+    }
+}
+
+bool Repositories::remove_blob(const std::string& name, const Digest& digest) {
+    const std::lock_guard lock(changes_);
+    return remove_file(blobs(name), std::string(digest.hex()));
+}
+
+std::optional<std::string> Repositories::manifest_type(const std::string& name,
+                                                       const Digest& digest) const {
+    return read_record(revisions(name) / digest.hex());
+}
+
+void Repositories::add_manifest(const std::string& name, const Digest& digest,
+                                const std::string& media_type) {
+    write(revisions(name), std::string(digest.hex()), media_type);
+}
+
+bool Repositories::remove_manifest(const std::string& name, const Digest& digest) {
+    const std::lock_guard lock(changes_);
+    for (const std::string& tag_name : tags(name)) {
+        if (tag(name, tag_name) == digest) {
+            remove_file(tag_directory(name), tag_name);
+        }
+    }
+    return remove_file(revisions(name), std::string(digest.hex()));
+}
+
+std::optional<Digest> Repositories::tag(const std::string& name, const std::string& tag) const {
+    const auto text = read_record(tag_directory(name) / tag);
+    return text ? std::optional(parse_digest(*text, "tag " + name + ":" + tag)) : std::nullopt;
+}
+
+std::vector<std::string> Repositories::tags(const std::string& name) const {
+    return entries(tag_directory(name));
+}
+
+void Repositories::set_tag(const std::string& name, const std::string& tag, const Digest& digest) {
+    write(tag_directory(name), tag, digest.text());
+}
+
+bool Repositories::remove_tag(const std::string& name, const std::string& tag) {
+    const std::lock_guard lock(changes_);
+    return remove_file(tag_directory(name), tag);
+}
+
+}  // namespace drydock

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "04-layers/digest.hpp"
+
+namespace drydock {
+
+/// Which repository has which blobs, manifests and tags: small files below one directory, to be
+/// read with cat.
+///
+///     NAME/_blobs/HEX                  empty: the blob may be had from here
+///     NAME/_manifests/revisions/HEX    holds the media type
+///     NAME/_manifests/tags/TAG         holds the digest
+///
+/// Names and tags are checked (is_repository_name, is_tag) before they come here. Whatever a
+/// function that changes something did is on disk when it returns. From any number of threads.
+class Repositories {
+  public:
+    explicit Repositories(std::filesystem::path directory);
+
+    [[nodiscard]] bool contains(const std::string& name) const;
+    /// Every repository that had something pushed to it, sorted.
+    [[nodiscard]] std::vector<std::string> names() const;
+
+    [[nodiscard]] bool has_blob(const std::string& name, const Digest& digest) const;
+    void add_blob(const std::string& name, const Digest& digest);
+    /// @return false when it was not there
+    bool remove_blob(const std::string& name, const Digest& digest);
+
+    /// The media type of the manifest; nothing when the repository has none of that digest.
+    [[nodiscard]] std::optional<std::string> manifest_type(const std::string& name,
+                                                           const Digest& digest) const;
+    void add_manifest(const std::string& name, const Digest& digest, const std::string& media_type);
+    /// Removes it with the tags that point to it. @return false when it was not there
+    bool remove_manifest(const std::string& name, const Digest& digest);
+
+    [[nodiscard]] std::optional<Digest> tag(const std::string& name, const std::string& tag) const;
+    /// Sorted.
+    [[nodiscard]] std::vector<std::string> tags(const std::string& name) const;
+    void set_tag(const std::string& name, const std::string& tag, const Digest& digest);
+    /// @return false when it was not there
+    bool remove_tag(const std::string& name, const std::string& tag);
+
+  private:
+    [[nodiscard]] std::filesystem::path blobs(const std::string& name) const;
+    [[nodiscard]] std::filesystem::path revisions(const std::string& name) const;
+    [[nodiscard]] std::filesystem::path tag_directory(const std::string& name) const;
+    void write(const std::filesystem::path& directory, const std::string& file,
+               std::string_view text);
+
+    std::filesystem::path directory_;
+    std::mutex changes_{};
+};
+
+}  // namespace drydock
