@@ -48,13 +48,12 @@ std::int64_t to_number(std::string_view text) {
 
 /// Makes one directory below `parent`. @return false when it was there
 bool make_one(const CgroupDirectory& parent, const std::string& name) {
-    if (::mkdirat(parent.fd.get(), name.c_str(), 0755) == 0) {
-        return true;
+    const int rc = ::mkdirat(parent.fd.get(), name.c_str(), 0755);
+    if (rc == -1 && errno == EEXIST) {
+        return false;
     }
-    if (errno != EEXIST) {
-        check(-1, "mkdir({})", (parent.path / name).native());
-    }
-    return false;
+    check(rc, "mkdir({})", (parent.path / name).native());
+    return true;
 }
 
 CgroupDirectory open_below(const CgroupDirectory& parent, const std::string& name) {

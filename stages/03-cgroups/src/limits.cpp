@@ -4,6 +4,7 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <csignal>
 #include <limits>
 
 #include <fmt/format.h>
@@ -112,6 +113,15 @@ void check_limits(const Limits& limits) {
     if (limits.pids && *limits.pids < 1) {
         throw InputError(fmt::format("pids limit {}: expected at least 1", *limits.pids));
     }
+}
+
+std::string oom_text(int exit_status, bool oom_killed, const Limits& limits) {
+    if (!oom_killed || exit_status != 128 + SIGKILL) {
+        return "";
+    }
+    return limits.memory_bytes
+               ? fmt::format("killed: out of memory (limit {})", size_text(*limits.memory_bytes))
+               : "killed: out of memory";
 }
 
 std::int64_t cpu_quota_us(const Limits& limits) {

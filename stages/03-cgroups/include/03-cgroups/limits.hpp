@@ -35,10 +35,13 @@ std::int64_t parse_cpus(std::string_view text, std::string_view what);
 /// "64 MiB", "1.5 GiB", "1000 bytes".
 std::string size_text(std::int64_t bytes);
 
-/// @param where prefix of the error's text: "--", or a JSON pointer's start
 /// @throws InputError when a limit is below what can work (6 MiB, 0.01 CPU, 1 process) or swap
 /// below memory
 void check_limits(const Limits& limits);
+
+/// "killed: out of memory (limit 64 MiB)" for a command that SIGKILL ended while the kernel was
+/// killing for want of memory; else "".
+std::string oom_text(int exit_status, bool oom_killed, const Limits& limits);
 
 /// The CFS quota in microseconds per limits.cpu_period_us; -1 without a limit.
 std::int64_t cpu_quota_us(const Limits& limits);

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "01-chroot/walk.hpp"
+
+namespace drydock {
+
+/// What a shim is told on its command line (shim_process.hpp starts it).
+struct ShimOptions {
+    std::filesystem::path root{};  ///< directory of the runtime's state
+    std::filesystem::path bundle{};
+    std::string id{};
+    std::filesystem::path log_file{};      ///< appended to
+    std::filesystem::path explain_file{};  ///< "": nobody listens
+    WalkOptions walk{};
+};
+
+/// Starts the bundle's command, tells on standard output that it runs or why not, keeps its output
+/// and its exit, and returns when all of it is over. The process is the shim's own: its standard
+/// streams, signals and orphans (it is their subreaper) are taken over.
+/// @return 0; 125, 126 or 127 when there was no start
+int run_shim(ShimOptions options);
+
+}  // namespace drydock

@@ -1,0 +1,42 @@
+#include "cgroup_mount.hpp"
+
+#include <sys/mount.h>
+
+#include <set>
+
+namespace fs = std::filesystem;
+
+namespace drydock {
+
+std::vector<MountSpec> cgroup_mounts(const MountSpec& asked, const Hierarchy& hierarchy) {
+    constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    if (hierarchy.kind == HierarchyKind::None) {
+        return {};
+    }
+    if (hierarchy.kind == HierarchyKind::V2) {
+        return {{.source = "cgroup",
+                 .target = asked.target,
+                 .type = "cgroup2",
+                 .flags = kFlags | MS_RDONLY}};
+    }
+    std::vector<MountSpec> mounts = {{.source = "tmpfs",
+                                      .target = asked.target,
+                                      .type = "tmpfs",
+                                      .flags = kFlags,
+                                      .data = "mode=755,size=64k"}};
+    std::set<std::string> names;
+    for (const std::string& controller : hierarchy.controllers) {
+        // Mounted together on the host, together here: "cpu,cpuacct".
+        names.insert(fs::canonical(hierarchy.root / controller).filename().native());
+    }
+    for (const std::string& name : names) {
+        mounts.push_back({.source = "cgroup",
+                          .target = asked.target / name,
+                          .type = "cgroup",
+                          .flags = kFlags | MS_RDONLY,
+                          .data = name});
+    }
+    return mounts;
+}
+
+}  // namespace drydock

@@ -1,0 +1,36 @@
+#include "01-chroot/command_line.hpp"
+#include "01-chroot/error.hpp"
+#include "03-cgroups/shim.hpp"
+
+int main(int argc, char** argv) {
+    constexpr const char* kProgram = "drydock-shim";
+    CLI::App app(
+        "Starts one container and keeps its output and its exit status; started by the daemon",
+        kProgram);
+    drydock::ShimOptions options;
+    app.add_option("--root", options.root, "where the state of containers is kept")
+        ->required()
+        ->type_name("DIR");
+    app.add_option("--bundle", options.bundle, "the bundle: a directory with config.json")
+        ->required()
+        ->type_name("DIR");
+    app.add_option("--log", options.log_file,
+                   "gets the command's output, a JSON line for each of its lines")
+        ->required()
+        ->type_name("FILE");
+    app.add_option("--explain-file", options.explain_file,
+                   "gets each step of the start with its calls")
+        ->type_name("FILE");
+    app.add_option("--without", options.walk.without, "leave out a step, to see what breaks")
+        ->type_name("STEP")
+        ->allow_extra_args(false);
+    app.add_option("ID", options.id, "names the container")->required()->type_name("");
+    try {
+        if (const auto status = drydock::parse_command_line(app, argc, argv)) {
+            return *status;
+        }
+        return drydock::run_shim(options);
+    } catch (...) {
+        return drydock::report_current_exception(kProgram);
+    }
+}
