@@ -156,6 +156,7 @@ void Walk::inject_fault(std::string_view step, std::string_view moment) const {
     constexpr std::string_view kError = "error=";
     if (fault_->what == moment) {
         static_cast<void>(::raise(SIGKILL));
+        ::_exit(128 + SIGKILL);  // PID 1 of a PID namespace is not killed from inside
     } else if (moment == "kill" && fault_->what.starts_with(kError)) {
         errno = std::atoi(fault_->what.c_str() +
                           kError.size());  // NOLINT(cert-err34-c): a test's own number
