@@ -1,13 +1,13 @@
 """Lab 01: what must hold. Each function looks from outside the container; what the command prints proves nothing."""
 from grader import kernel
-from grader.cell import HOLD, Cell, Ended, World, identity
+from grader.cell import HOLD, NOBODY_AS_ROOT, Cell, Ended, World, identity
 
 RAN = "the-command-ran"
 
 
 def _user(cell: Cell) -> str:
     # Mode user: nobody, who is root in a user namespace of its own, since chroot(2) takes CAP_SYS_CHROOT.
-    return "root of its own user namespace" if cell.mode == "user" else ""
+    return NOBODY_AS_ROOT if cell.mode == "user" else ""
 
 
 def _run(cell: Cell, *command: str, program: str = "student", **how) -> Ended:

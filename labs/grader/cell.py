@@ -27,6 +27,8 @@ import traceback
 from . import kernel
 
 NOBODY = 65534
+PLAIN_NOBODY = "nobody"
+NOBODY_AS_ROOT = "root of a user namespace of nobody's"
 OUTPUT_LIMIT = 1 << 20
 PROCESS_LIMIT = 200
 TODO = "to do:"
@@ -74,7 +76,7 @@ class World:
     flag_seen: bool              # /FLAG of the decoy is in its root
     mounts: list[str]            # /proc/PID/mountinfo
     namespaces: dict[str, int]
-    leaked: list[str]            # mountinfo lines that the cell did not have before
+    leaked: list[str]            # mountinfo lines of the cell that it did not have before; also those left afterwards
     ended: Ended
 
 
@@ -114,6 +116,9 @@ class Cell:
             (base / directory).mkdir()
         (base / "tmp").chmod(0o1777)
         _busybox(base)
+        # A mount of its own, as /home or /var often are: what is made private must be so all the way down.
+        (base / "home").mkdir()
+        kernel.mount("home", f"{place}/home", "tmpfs", kernel.MS_NOSUID, "mode=755,size=256m")
         for name, file in self.setting.programs.items():
             shutil.copy(file, base / "programs" / name)
             (base / "programs" / name).chmod(0o755)
@@ -162,7 +167,7 @@ class Cell:
             raise Broken(expected, observed)
 
     def run(self, argv: list[str], *, as_user: str = "", without: int | None = None, cwd: str = "/tmp") -> Ended:
-        """Runs a program of /programs to its end. `as_user`: see _become; `without`: a capability it cannot get."""
+        """Runs a program of /programs to its end. `as_user`: PLAIN_NOBODY, NOBODY_AS_ROOT or "" for root; `without`: a capability it cannot get."""
         return self._finish(self._start(argv, as_user, without, cwd), lambda out: False)
 
     def world(self, argv: list[str], *, as_user: str = "") -> World:
@@ -197,6 +202,7 @@ class Cell:
         if not seen:
             raise Broken("the command runs in its container", f"the command never ran: {ended}")
         seen[0].ended = ended
+        seen[0].leaked += [line for line in self._new_mounts() if line not in seen[0].leaked]
         return seen[0]
 
     # How.
@@ -271,14 +277,17 @@ class Cell:
         pid = self._find(probe)
         inside = f"/proc/{pid}"
         root, cwd = os.stat(f"{inside}/root/"), os.stat(f"{inside}/cwd/")
-        before = set(self.mounts_before)
         return World(
             probe=probe, pid=pid, root=(root.st_dev, root.st_ino), root_path=os.readlink(f"{inside}/root"),
             cwd=(cwd.st_dev, cwd.st_ino), cwd_path=os.readlink(f"{inside}/cwd"),
             flag_seen=os.path.exists(f"{inside}/root/FLAG"), mounts=_lines(f"{inside}/mountinfo"),
             namespaces={name: os.stat(f"{inside}/ns/{name}").st_ino
                         for name in ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")},
-            leaked=[line for line in _lines("/proc/self/mountinfo") if line not in before], ended=Ended(0, "", ""))
+            leaked=self._new_mounts(), ended=Ended(0, "", ""))
+
+    def _new_mounts(self) -> list[str]:
+        before = set(self.mounts_before)
+        return [line for line in _lines("/proc/self/mountinfo") if line not in before]
 
     def _find(self, probe: dict) -> int:
         """The waiting command: not what the output claims, but a busybox of ours with the nonce in its environment."""
@@ -305,7 +314,7 @@ def in_user_namespace() -> bool:
 
 
 def _become(who: str) -> None:
-    """nobody: a user without any privilege. root-of-own: nobody, as root of a user namespace of its own."""
+    """The two kinds of user without privileges."""
     if in_user_namespace():
         kernel.new_user_namespace(NOBODY)
     else:
@@ -313,7 +322,7 @@ def _become(who: str) -> None:
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
         kernel.set_dumpable()
-    if who == "root of its own user namespace":
+    if who == NOBODY_AS_ROOT:
         kernel.new_user_namespace(0)
 
 

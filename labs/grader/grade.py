@@ -110,6 +110,10 @@ def grade(lab: lab_file.Lab, work: pathlib.Path, modes: tuple[str, ...], seed: i
         programs |= {"student" if name == lab.program else name: path for name, path in students.items()}
         for mode in modes:
             result.modes.append(_grade_mode(lab, mode, result.seed, programs, patience))
+    for mode in result.ran:
+        for check in mode.checks:
+            if check.status == "fail":
+                check.mutant = _looks_like(result, mode, check)
     return result
 
 
@@ -154,9 +158,6 @@ def _grade_mode(lab: lab_file.Lab, mode: str, seed: int, programs: dict[str, pat
     finally:
         limits.remove()
     result.host_changes = host.changes(before, nonce)
-    for check in result.checks:
-        if check.status == "fail":
-            check.mutant = _looks_like(lab, mode, result.failed, check)
     return result
 
 
@@ -176,7 +177,7 @@ def _run_checks(lab: lab_file.Lab, functions, room: cell.Cell) -> list[dict]:
         result = results[check.id] = CheckResult(check.id, max=check.points, message_id=f"{lab.id}.{check.id}")
         missing = [n for n in check.needs if results[n].status != "pass"]
         if missing:
-            result.status = "skipped"
+            result.status = "todo" if any(results[n].status == "todo" for n in missing) else "skipped"
             result.observed = "not tried, because this fails: " + ", ".join(missing)
             continue
         room.steps.clear()
@@ -195,11 +196,16 @@ def _run_checks(lab: lab_file.Lab, functions, room: cell.Cell) -> list[dict]:
     return [dataclasses.asdict(r) for r in results.values()]
 
 
-def _looks_like(lab: lab_file.Lab, mode: str, failed: frozenset[str], check: CheckResult) -> str:
-    """The known wrong answers, at most two, that break this check and nothing that holds here."""
-    alike = [m for m in lab.mutants() if check.id in m.fails[mode] and m.fails[mode] <= failed and m.error in check.observed]
-    best = max(((bool(m.error), len(m.fails[mode])) for m in alike), default=None)
-    return " ".join([m.id for m in alike if (bool(m.error), len(m.fails[mode])) == best][:2])
+def _looks_like(result: Grade, mode: ModeResult, check: CheckResult) -> str:
+    """The known wrong answers, at most two, that break this check in this mode, and nothing in any mode that holds."""
+    alike = [m for m in result.lab.mutants() if check.id in m.fails[mode.mode] and m.error in check.observed
+             and all(m.fails[other.mode] <= other.failed for other in result.ran)]
+
+    def likeness(mutant: lab_file.Mutant) -> tuple[bool, int]:
+        return bool(mutant.error), sum(len(mutant.fails[m.mode]) for m in result.ran)
+
+    best = max((likeness(m) for m in alike), default=None)
+    return " ".join([m.id for m in alike if likeness(m) == best][:2])
 
 
 def kernel_name() -> str:

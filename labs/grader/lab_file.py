@@ -53,8 +53,8 @@ class Mutant:
     """An answer that is known to be wrong (or, of alternates/, known to be right) and what the grader must say to it."""
     id: str
     file: str              # the student's file that it is an answer for
-    region: str | None     # None: it is the whole file
-    body: str
+    bodies: dict[str, str] # region -> what is in it; empty: `text` is the whole file
+    text: str
     fails: dict[str, frozenset[str]]  # mode -> the checks it fails
     error: str                        # what its program says, if that tells it from others that fail the same checks
     says: dict[str, str]              # language -> the cause
@@ -100,11 +100,10 @@ class Lab:
     def answer(self, mutant: Mutant) -> dict[str, str]:
         """The student's files with this answer in them, the rest right."""
         files = self.solutions()
-        if mutant.region is None:
-            files[mutant.file] = mutant.body
-        else:
-            hole = next(h for h in self.holes if h.name == mutant.file and h.region == mutant.region)
-            files[mutant.file] = with_regions(hole.file, {mutant.region: mutant.body})
+        files[mutant.file] = mutant.text
+        if mutant.bodies:
+            source = next(h.file for h in self.holes if h.name == mutant.file)
+            files[mutant.file] = with_regions(source, mutant.bodies)
         return files
 
     def mutants(self, kind: str = "mutants") -> list[Mutant]:
@@ -152,14 +151,14 @@ def _languages(table: dict, key: str) -> dict[str, str]:
 
 
 def _mutant(lab: Lab, path: pathlib.Path) -> Mutant:
-    """Comment lines `// key: value` come first, then the body. Keys: file, region, fails, fails-root, fails-user, error,
-    says, says-zh."""
+    """Comment lines `// key: value` come first, then regions, or a whole file when it has none. Keys: file, fails,
+    fails-root, fails-user, error, says, says-zh."""
     head: dict[str, str] = {}
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     while lines and lines[0].startswith("// ") and ": " in lines[0]:
         key, _, value = lines.pop(0)[3:].strip().partition(": ")
         head[key] = value
-    unknown = set(head) - {"file", "region", "fails", "fails-root", "fails-user", "error", "says", "says-zh"}
+    unknown = set(head) - {"file", "fails", "fails-root", "fails-user", "error", "says", "says-zh"}
     if unknown or "file" not in head or head["file"] not in lab.files:
         raise LabError(f"{path}: expected \"// file: \" with one of {', '.join(lab.files)}, and no keys but those that "
                        f"labs/README.md lists; got {head}")
@@ -167,5 +166,9 @@ def _mutant(lab: Lab, path: pathlib.Path) -> Mutant:
     fails = {mode: frozenset(head.get(f"fails-{mode}", both).replace("nothing", "").split()) for mode in ("root", "user")}
     for name in frozenset().union(*fails.values()) - {c.id for c in lab.checks}:
         raise LabError(f"{path}: fails \"{name}\", which is no check of lab {lab.id}")
-    return Mutant(path.stem, head["file"], head.get("region"), "".join(lines), fails, head.get("error", ""),
+    text = "".join(lines)
+    found, problems = regions.scan(path, text)
+    if problems:
+        raise LabError(f"{path}: {problems[0].text}")
+    return Mutant(path.stem, head["file"], {r.name: r.text for r in found}, text, fails, head.get("error", ""),
                   {"en": head.get("says", ""), "zh": head.get("says-zh", head.get("says", ""))})

@@ -1,0 +1,16 @@
+// file: rootfs.cpp
+// fails-root: mounts proc
+// fails-user: root
+// says: there is no /proc: ps, free and the runtime's own steps read it, and it shows the PID namespace it was mounted in
+// says-zh: 没有 /proc：ps、free 和运行时自己的步骤都要读它，它显示的是挂载它时所在的 PID 命名空间
+
+// [region: mount-proc-dev-sys]
+void mount_inside(const std::filesystem::path& rootfs, std::span<const MountSpec> mounts) {
+    const UniqueFd root = open_file(rootfs, O_PATH | O_DIRECTORY);
+    for (const MountSpec& spec : mounts) {
+        if (spec.target != "/proc") {
+            mount_one(root.get(), spec);
+        }
+    }
+}
+// [/region]
