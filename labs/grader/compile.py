@@ -5,12 +5,15 @@ left out is not found elsewhere: the stage's own object is taken out of a copy o
 """
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 import pathlib
 import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 
 from . import lab_file
 
@@ -46,7 +49,7 @@ def build(lab: lab_file.Lab, work: pathlib.Path, out: pathlib.Path) -> dict[str,
     if lab.holes:
         programs[lab.program] = _stage_program(lab, out)
     for program in lab.programs:
-        programs[pathlib.PurePosixPath(program.file).stem] = _own_program(out, program.file)
+        programs[pathlib.PurePosixPath(program.file).stem] = own_program(out / program.file)
     return programs
 
 
@@ -79,10 +82,21 @@ def _stage_program(lab: lab_file.Lab, out: pathlib.Path) -> pathlib.Path:
     return out / lab.program
 
 
-def _own_program(out: pathlib.Path, file: str) -> pathlib.Path:
-    program = out / pathlib.PurePosixPath(file).stem
-    compiler = os.environ.get("CXX", "g++")
-    _run([compiler, "-std=c++20", "-Wall", "-Wextra", "-O1", "-static", "-o", program, out / file], out)
+@functools.cache
+def _compiled() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="drydock-lab-build-")
+
+
+def own_program(source: pathlib.Path) -> pathlib.Path:
+    """A program of one file, with no library but the C++ one. The same text is compiled once."""
+    text = source.read_bytes()
+    folder = pathlib.Path(_compiled().name) / hashlib.sha256(text).hexdigest()[:16] / "student"
+    program = folder / source.stem
+    if not program.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, folder / source.name)
+        _run([os.environ.get("CXX", "g++"), "-std=c++20", "-Wall", "-Wextra", "-O1", "-static", "-o", program,
+              folder / source.name], folder)
     return program
 
 

@@ -106,7 +106,7 @@ def grade(lab: lab_file.Lab, work: pathlib.Path, modes: tuple[str, ...], seed: i
             result.compile_error = str(error)
             return result
         programs = {"reference": compile.BUILD / "bin" / lab.program, "probe": compile.BUILD / "bin/drydock-probe",
-                    "reference-escape": _reference_escape(pathlib.Path(scratch))}
+                    "reference-escape": _reference_escape()}
         programs |= {"student" if name == lab.program else name: path for name, path in students.items()}
         for mode in modes:
             result.modes.append(_grade_mode(lab, mode, result.seed, programs, patience))
@@ -117,15 +117,10 @@ def grade(lab: lab_file.Lab, work: pathlib.Path, modes: tuple[str, ...], seed: i
     return result
 
 
-def _reference_escape(scratch: pathlib.Path) -> pathlib.Path:
+def _reference_escape() -> pathlib.Path:
     """Lab 01's escape: what every later lab must withstand."""
     lab = lab_file.load("01")
-    files = lab.solutions()
-    folder = scratch / "reference"
-    folder.mkdir()
-    for program in lab.programs:
-        (folder / program.file).write_text(files[program.file], encoding="utf-8")
-    return compile._own_program(folder, "escape.cpp")
+    return compile.own_program(lab.folder / lab.programs[0].reference)
 
 
 def _grade_mode(lab: lab_file.Lab, mode: str, seed: int, programs: dict[str, pathlib.Path],
