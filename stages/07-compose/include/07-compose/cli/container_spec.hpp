@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "07-compose/cli/engine.hpp"
+
+namespace drydock::cli {
+
+/// A container as a user asks for it, whether by flags or in a compose file.
+struct ContainerSpec {
+    std::string image{};
+    std::string name{};  ///< "" for one that the daemon makes up
+    std::vector<std::string> command{};
+    std::optional<std::vector<std::string>>
+        entrypoint{};                ///< {""} for none, also when the image has one
+    std::vector<std::string> env{};  ///< "NAME=value"
+    std::string workdir{};
+    std::string user{};
+    std::string hostname{};
+    std::map<std::string, std::string> labels{};
+    std::string network{};          ///< "" for the daemon's default
+    std::int64_t memory_bytes = 0;  ///< 0: no limit
+    std::int64_t nano_cpus = 0;     ///< billionths of a CPU; 0: no limit
+    std::int64_t pids = 0;          ///< 0: the daemon's default
+    bool read_only = false;
+    bool init = false;
+    bool auto_remove = false;
+    bool explain = false;
+    std::vector<std::string> without{};
+};
+
+/// The body of POST /containers/create, JSON. Keys are sorted, so equal specs give equal text.
+std::string create_body(const ContainerSpec& spec);
+
+/// Creates the container.
+/// @return its ID; nothing when its image is not here
+std::optional<std::string> try_create(const Engine& engine, const ContainerSpec& spec);
+/// Pulls, and tells on stderr why and how it goes on.
+void pull_missing_image(const Engine& engine, const std::string& image);
+/// Both: creates the container; an image that is not here is pulled first.
+std::string create_container(const Engine& engine, const ContainerSpec& spec);
+
+/// Bytes of "256m", "1.5g", "512KiB", "1048576"; b, k, m, g, t are powers of 1024.
+/// @throws InputError naming `where`, the value and what would be right
+std::int64_t parse_bytes(std::string_view text, std::string_view where);
+/// Billionths of a CPU of "0.5".
+std::int64_t parse_cpus(std::string_view text, std::string_view where);
+/// "NAME=value" as it is; "NAME" with its value in our environment, nothing when it has none.
+std::optional<std::string> parse_env(const std::string& text, std::string_view where);
+
+}  // namespace drydock::cli

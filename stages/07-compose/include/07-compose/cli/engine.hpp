@@ -1,0 +1,72 @@
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "07-compose/cli/host.hpp"
+#include "07-compose/cli/http_request.hpp"
+
+namespace drydock::cli {
+
+/// The daemon has answered "no", in the words it gave.
+class EngineError : public std::runtime_error {
+  public:
+    EngineError(int status, const std::string& message)
+        : std::runtime_error(message), status_(status) {}
+    /// The HTTP status: 404 no such object, 409 conflict, ...
+    [[nodiscard]] int status() const noexcept { return status_; }
+
+  private:
+    int status_;
+};
+
+using Query = std::vector<std::pair<std::string, std::string>>;
+
+/// Speaks the Docker Engine API, version 1.44, with the engine at `host`: Drydock's daemon, or any
+/// other. Each call is one request; a status of 400 and above is an EngineError.
+class Engine {
+  public:
+    explicit Engine(Host host) : host_(std::move(host)) {}
+
+    [[nodiscard]] const Host& host() const noexcept { return host_; }
+
+    [[nodiscard]] nlohmann::json get(const std::string& path, const Query& query = {}) const;
+    /// @param body JSON text, or "" for none
+    /// @return the answer; null when there is none (204, 304)
+    nlohmann::json post(const std::string& path, const Query& query = {},
+                        const std::string& body = {}) const;
+    nlohmann::json remove(const std::string& path, const Query& query = {}) const;
+
+    /// A response that comes in pieces. Its head is there and is no error when this returns.
+    [[nodiscard]] Exchange stream(const std::string& method, const std::string& path,
+                                  const Query& query = {}, const std::string& body = {}) const;
+    /// The same with a body that is written piece by piece by `write_body`, which is given the
+    /// exchange.
+    [[nodiscard]] Exchange upload(const std::string& path, const Query& query,
+                                  const std::function<void(Exchange&)>& write_body) const;
+
+    /// Whether it answers /_ping.
+    [[nodiscard]] bool answers() const;
+
+  private:
+    Host host_;
+};
+
+/// "/containers/web/json": the parts of a path, each encoded.
+std::string path_of(std::initializer_list<std::string_view> parts);
+
+/// Parses the body of an answer.
+/// @throws InputError
+nlohmann::json parse_answer(const std::string& text);
+
+/// Calls `use` for each JSON object of a stream of them, as it comes.
+void for_each_object(Exchange& exchange, const std::function<void(const nlohmann::json&)>& use);
+
+}  // namespace drydock::cli

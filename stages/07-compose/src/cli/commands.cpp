@@ -1,0 +1,137 @@
+#include "07-compose/cli/commands.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "01-chroot/error.hpp"
+#include "01-chroot/exit_status.hpp"
+#include "07-compose/cli/daemon_process.hpp"
+#include "07-compose/cli/format.hpp"
+
+namespace drydock::cli {
+namespace {
+
+constexpr std::array kVerbs = {
+    Verb{"run", "Containers", "make a container of an image and run a command in it", run_run},
+    Verb{"create", "Containers", "make one and do not start it", run_create},
+    Verb{"start", "Containers", "start what is there and does not run", run_start},
+    Verb{"stop", "Containers", "ask them to end; kill them when they do not", run_stop},
+    Verb{"kill", "Containers", "send them a signal", run_kill},
+    Verb{"wait", "Containers", "wait for their end and print exit statuses", run_wait},
+    Verb{"rm", "Containers", "remove them", run_rm},
+    Verb{"ps", "Containers", "list them", run_ps},
+    Verb{"logs", "Containers", "print what one wrote", run_logs},
+    Verb{"inspect", "Containers", "print all that is known of them, and of images", run_inspect},
+    Verb{"build", "Images", "build one from a Dockerfile", run_build},
+    Verb{"images", "Images", "list them", run_images},
+    Verb{"pull", "Images", "fetch one from a registry", run_pull},
+    Verb{"push", "Images", "put one into a registry", run_push},
+    Verb{"tag", "Images", "give one another name", run_tag},
+    Verb{"rmi", "Images", "remove them", run_rmi},
+    Verb{"save", "Images", "write them into an archive", run_save},
+    Verb{"load", "Images", "take them out of an archive", run_load},
+    Verb{"compose", "Services", "up, down, ps, logs: several containers from one file",
+         run_compose},
+    Verb{"daemon", "Engine", "the engine itself; 'daemon stop' ends the one that runs", run_daemon},
+    Verb{"registry", "Engine", "'registry serve': a registry for images", run_registry},
+    Verb{"version", "Engine", "print versions", run_version},
+    Verb{"info", "Engine", "print what the engine is and this machine can do", run_info},
+};
+
+void print_help() {
+    fmt::print(
+        "drydock: a container engine that shows how containers work\n\n"
+        "usage: drydock [--host unix://PATH|tcp://ADDRESS:PORT] COMMAND ...\n");
+    std::string_view group;
+    for (const Verb& verb : kVerbs) {
+        if (verb.group != group) {
+            group = verb.group;
+            fmt::print("\n{}\n", group);
+        }
+        fmt::print("  {:<10} {}\n", verb.name, verb.summary);
+    }
+    fmt::print(
+        "\nThe host is --host, or $DRYDOCK_HOST, or $DOCKER_HOST. When none is given, it is "
+        "drydock.sock in\n"
+        "/run/drydock ($DRYDOCK_RUN_ROOT), and a daemon is started there when none listens; its "
+        "data is in\n"
+        "/var/lib/drydock ($DRYDOCK_DATA_ROOT). 'drydock COMMAND --help' tells of its flags.\n");
+}
+
+const Verb& find_verb(const std::string& name) {
+    const auto found = std::ranges::find(kVerbs, std::string_view(name), &Verb::name);
+    if (found != kVerbs.end()) {
+        return *found;
+    }
+    std::vector<std::string> names;
+    std::ranges::transform(kVerbs, std::back_inserter(names),
+                           [](const Verb& verb) { return std::string(verb.name); });
+    const std::string meant = nearest(name, names);
+    throw InputError(
+        fmt::format("\"{}\" is no command{} 'drydock --help' lists them", printable(name),
+                    meant.empty() ? ";" : fmt::format(", did you mean \"{}\"?", meant)));
+}
+
+/// Takes the flags that stand before the verb out of `arguments`.
+/// @return false when one of them has been answered (--help, --version)
+bool take_global_flags(std::vector<std::string>& arguments, Invocation& invocation) {
+    while (!arguments.empty() && arguments.front().starts_with('-')) {
+        const std::string flag = arguments.front();
+        arguments.erase(arguments.begin());
+        if (flag == "--help" || flag == "-h") {
+            print_help();
+            return false;
+        }
+        if (flag == "--version" || flag == "-v") {
+            fmt::print("Drydock version {}\n", kVersion);
+            return false;
+        }
+        if (flag.starts_with("--host=")) {
+            invocation.host_flag = flag.substr(flag.find('=') + 1);
+        } else if ((flag == "--host" || flag == "-H") && !arguments.empty()) {
+            invocation.host_flag = arguments.front();
+            arguments.erase(arguments.begin());
+        } else {
+            throw InputError(fmt::format(
+                "flag {}: expected --host ADDRESS, --version or --help before the command", flag));
+        }
+    }
+    return true;
+}
+
+}  // namespace
+
+std::span<const Verb> verbs() {
+    return kVerbs;
+}
+
+Engine Invocation::engine() const {
+    return connect_or_start(host_flag);
+}
+
+int run_command_line(const std::vector<std::string>& arguments) {
+    Invocation invocation{.name = "drydock", .arguments = arguments};
+    try {
+        if (!take_global_flags(invocation.arguments, invocation)) {
+            return 0;
+        }
+        if (invocation.arguments.empty()) {
+            print_help();
+            return kSetupFailed;
+        }
+        const Verb& verb = find_verb(invocation.arguments.front());
+        invocation.name = fmt::format("drydock {}", verb.name);
+        invocation.arguments.erase(invocation.arguments.begin());
+        return verb.run(invocation);
+    } catch (const EngineError& e) {
+        static_cast<void>(std::fprintf(stderr, "%s: %s\n", invocation.name.c_str(), e.what()));
+        return 1;
+    } catch (...) {
+        return report_current_exception(invocation.name);
+    }
+}
+
+}  // namespace drydock::cli

@@ -1,0 +1,215 @@
+// run, create: a container from flags.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "01-chroot/error.hpp"
+#include "01-chroot/exit_status.hpp"
+#include "01-chroot/file.hpp"
+#include "01-chroot/signals.hpp"
+#include "07-compose/cli/container_spec.hpp"
+#include "07-compose/cli/foreground.hpp"
+
+#include "verb_flags.hpp"
+
+namespace drydock::cli {
+namespace {
+
+struct RunFlags {
+    ContainerSpec spec{};
+    std::vector<std::string> env{};
+    std::vector<std::string> labels{};
+    std::string entrypoint{};
+    std::string memory{};
+    std::string cpus{};
+    std::string cidfile{};
+    bool detach = false;
+    bool interactive = false;
+    bool terminal = false;
+};
+
+void add_flags(CLI::App& app, RunFlags& flags) {
+    ContainerSpec& spec = flags.spec;
+    app.add_option("--name", spec.name, "name of the container; made up when not given");
+    add_list(app, "-e,--env", flags.env, "set a variable (NAME alone: take ours)")
+        ->type_name("NAME=VALUE");
+    app.add_option("-w,--workdir", spec.workdir, "working directory")->type_name("DIR");
+    app.add_option("-u,--user", spec.user, "user, and group, that the command runs as")
+        ->type_name("USER[:GROUP]");
+    app.add_option("-h,--hostname", spec.hostname, "what the container calls itself")
+        ->type_name("NAME");
+    app.add_option("-m,--memory", flags.memory, "limit of memory, like 256m")->type_name("BYTES");
+    app.add_option("--cpus", flags.cpus, "limit of CPU time, like 0.5")->type_name("NUMBER");
+    app.add_option("--pids-limit", spec.pids, "limit of processes and threads")
+        ->type_name("NUMBER");
+    app.add_option("--network,--net", spec.network,
+                   "none, host, or the default: a network of its own")
+        ->type_name("NETWORK");
+    add_list(app, "-l,--label", flags.labels, "note something on the container")
+        ->type_name("KEY=VALUE");
+    app.add_option("--entrypoint", flags.entrypoint, "program to run, in place of the image's")
+        ->type_name("PROGRAM");
+    app.add_flag("--read-only", spec.read_only, "no writing to the root file system");
+    app.add_flag("--init", spec.init, "a first process that reaps and passes signals on");
+    app.add_flag("--rm", spec.auto_remove, "remove the container when it ends");
+    app.add_option("--cidfile", flags.cidfile, "write the container's ID to this file")
+        ->type_name("FILE");
+    app.add_flag("-i,--interactive", flags.interactive, "keep standard input open");
+    app.add_flag("-t,--tty", flags.terminal, "give it a terminal");
+    app.add_flag("--explain", spec.explain,
+                 "print each step of its start, with its system calls, to stderr");
+    add_list(app, "--without", spec.without, "leave out a step, to see what breaks")
+        ->type_name("STEP");
+    app.add_option("IMAGE", spec.image, "an image; pulled when it is not here")
+        ->required()
+        ->type_name("");
+    app.add_option("COMMAND", spec.command,
+                   "the command and its arguments, in place of the image's")
+        ->type_name("");
+    // What stands behind IMAGE belongs to the command, also when it looks like a flag of ours.
+    app.positionals_at_end();
+}
+
+void finish(RunFlags& flags, const CLI::App& app) {
+    if (flags.interactive) {
+        throw NotImplemented("-i (standard input of a container)");
+    }
+    if (flags.terminal) {
+        throw NotImplemented("-t (a terminal for a container)");
+    }
+    ContainerSpec& spec = flags.spec;
+    for (const std::string& text : flags.env) {
+        if (auto variable = parse_env(text, "--env")) {
+            spec.env.push_back(std::move(*variable));
+        }
+    }
+    for (const std::string& label : flags.labels) {
+        const auto equals = label.find('=');
+        spec.labels[label.substr(0, equals)] =
+            equals == std::string::npos ? "" : label.substr(equals + 1);
+    }
+    if (app.count("--entrypoint") > 0) {
+        spec.entrypoint = std::vector{flags.entrypoint};
+    }
+    if (!flags.memory.empty()) {
+        spec.memory_bytes = parse_bytes(flags.memory, "--memory");
+    }
+    if (!flags.cpus.empty()) {
+        spec.nano_cpus = parse_cpus(flags.cpus, "--cpus");
+    }
+}
+
+/// @throws InputError when there is such a file: two containers must not share one
+UniqueFd open_cidfile(const std::string& path) {
+    if (path.empty()) {
+        return {};
+    }
+    if (::access(path.c_str(), F_OK) == 0) {
+        throw InputError(fmt::format(
+            "--cidfile {}: the file is there already; remove it, or name another", path));
+    }
+    return open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+}
+
+void write_cidfile(const UniqueFd& file, const RunFlags& flags, const std::string& id) {
+    if (file) {
+        write_all(file.get(), id, flags.cidfile);
+    }
+}
+
+std::string create(const Engine& engine, const RunFlags& flags) {
+    const UniqueFd cidfile = open_cidfile(flags.cidfile);
+    try {
+        std::string id = create_container(engine, flags.spec);
+        write_cidfile(cidfile, flags, id);
+        return id;
+    } catch (...) {
+        if (cidfile) {
+            static_cast<void>(::unlink(flags.cidfile.c_str()));
+        }
+        throw;
+    }
+}
+
+int run_foreground(const Engine& engine, RunFlags& flags) {
+    // From the moment the container is there, Ctrl-C is for it. While its image is pulled, it is
+    // for us.
+    std::optional<BlockedSignals> signals(std::in_place);
+    // With --explain it is asked for the steps after its start, when it may have ended: then it is
+    // ours to remove.
+    const bool ours_to_remove =
+        flags.spec.explain &&
+        std::exchange(flags.spec.auto_remove, flags.spec.auto_remove && !flags.spec.explain);
+    const UniqueFd cidfile = open_cidfile(flags.cidfile);
+    auto id = try_create(engine, flags.spec);
+    if (!id) {
+        signals.reset();
+        pull_missing_image(engine, flags.spec.image);
+        signals.emplace();
+        id = create_container(engine, flags.spec);
+    }
+    write_cidfile(cidfile, flags, *id);
+    const Foreground container{
+        .id = *id, .auto_remove = flags.spec.auto_remove, .explain = flags.spec.explain};
+    if (!ours_to_remove) {
+        return run_in_foreground(engine, container);
+    }
+    try {
+        const int status = run_in_foreground(engine, container);
+        engine.remove(path_of({"containers", *id}), {{"force", "1"}});
+        return status;
+    } catch (...) {
+        engine.remove(path_of({"containers", *id}), {{"force", "1"}});
+        throw;
+    }
+}
+
+int run_detached(const Engine& engine, const RunFlags& flags) {
+    const std::string id = create(engine, flags);
+    start_container(engine, id);
+    if (flags.spec.explain) {
+        print_explanation(engine, id);
+    }
+    fmt::print("{}\n", id);
+    return 0;
+}
+
+}  // namespace
+
+int run_run(const Invocation& invocation) {
+    CLI::App app("Makes a container of IMAGE and runs COMMAND in it");
+    prepare(app, invocation);
+    RunFlags flags;
+    add_flags(app, flags);
+    app.add_flag("-d,--detach", flags.detach, "print its ID and leave it running");
+    if (const auto status = parse(app, invocation)) {
+        return *status;
+    }
+    finish(flags, app);
+    try {
+        const Engine engine = invocation.engine();
+        return flags.detach ? run_detached(engine, flags) : run_foreground(engine, flags);
+    } catch (const EngineError& e) {
+        throw SetupError(e.what(), {}, kSetupFailed);
+    }
+}
+
+int run_create(const Invocation& invocation) {
+    CLI::App app("Makes a container of IMAGE and does not start it");
+    prepare(app, invocation);
+    RunFlags flags;
+    add_flags(app, flags);
+    if (const auto status = parse(app, invocation)) {
+        return *status;
+    }
+    finish(flags, app);
+    fmt::print("{}\n", create(invocation.engine(), flags));
+    return 0;
+}
+
+}  // namespace drydock::cli
