@@ -1,0 +1,277 @@
+#include "07-compose/compose/commands.hpp"
+
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "01-chroot/check.hpp"
+#include "01-chroot/error.hpp"
+#include "01-chroot/exit_status.hpp"
+#include "01-chroot/signals.hpp"
+#include "01-chroot/unique_fd.hpp"
+#include "07-compose/cli/daemon_process.hpp"
+#include "07-compose/cli/format.hpp"
+#include "07-compose/cli/rows.hpp"
+#include "07-compose/compose/followed_logs.hpp"
+#include "07-compose/compose/load.hpp"
+#include "07-compose/compose/naming.hpp"
+#include "07-compose/compose/project_engine.hpp"
+#include "07-compose/compose/render.hpp"
+
+namespace drydock::compose {
+namespace {
+
+using nlohmann::json;
+constexpr const char* kProgram = "drydock compose";
+
+struct Flags {
+    std::string file{};
+    std::string project{};
+    std::vector<std::string> services{};
+    bool detach = false;
+    bool build = false;
+    bool force_recreate = false;
+    int grace_seconds = 10;
+    bool all = false;
+    bool quiet = false;
+    bool names_only = false;
+    std::string format{};
+    LogOptions logs{};
+    bool no_prefix = false;
+};
+
+Project load(const Flags& flags) {
+    const std::filesystem::path file = flags.file.empty()
+                                           ? find_compose_file(std::filesystem::current_path())
+                                           : std::filesystem::path(flags.file);
+    Project project = load_project(file, flags.project);
+    for (const std::string& warning : project.warnings) {
+        static_cast<void>(std::fprintf(stderr, "%s: warning: %s\n", kProgram, warning.c_str()));
+    }
+    return project;
+}
+
+/// Only containers of the services that were named; all when none was.
+std::vector<Existing> selected(const Project& project, std::vector<Existing> containers,
+                               const Flags& flags) {
+    for (const std::string& name : flags.services) {
+        static_cast<void>(project.service(name));  // throws when there is no such service
+    }
+    std::erase_if(containers, [&](const Existing& container) {
+        return !flags.services.empty() &&
+               std::ranges::find(flags.services, container.service) == flags.services.end();
+    });
+    return containers;
+}
+
+/// SIGINT and SIGTERM as something to look at between two steps.
+class Interruptions {
+  public:
+    Interruptions()
+        : fd_(check(::signalfd(-1, &signals_.blocked(), SFD_CLOEXEC | SFD_NONBLOCK),
+                    "signalfd()")) {}
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+    /// @return whether one has come since the last call
+    [[nodiscard]] bool take() const {
+        signalfd_siginfo info{};
+        bool found = false;
+        while (::read(fd_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+            const int number = static_cast<int>(info.ssi_signo);
+            found = found || number == SIGINT || number == SIGTERM || number == SIGHUP;
+        }
+        return found;
+    }
+
+  private:
+    BlockedSignals signals_{};
+    UniqueFd fd_;
+};
+
+/// Follows the logs of all until the last has ended. The first Ctrl-C stops them, in the reverse
+/// order of their start, while what they still write is printed; the second kills them.
+void follow_until_end(const cli::Engine& engine, const Project& project,
+                      const Interruptions& interruptions) {
+    const std::vector<Existing> containers =
+        removal_order(project, existing_containers(engine, project.name));
+    std::vector<std::jthread> stopping;
+    const auto on_signal = [&] {
+        if (interruptions.take()) {
+            constexpr std::chrono::seconds kGrace{10};
+            const std::chrono::seconds grace = stopping.empty() ? kGrace : std::chrono::seconds(0);
+            stopping.emplace_back([&engine, &containers, grace] {
+                try {
+                    stop_containers(engine, containers, grace);
+                } catch (const std::exception& e) {
+                    static_cast<void>(std::fprintf(stderr, "%s: %s\n", kProgram, e.what()));
+                }
+            });
+        }
+    };
+    print_logs(engine, containers, {.follow = true}, interruptions.fd(), on_signal);
+}
+
+int up(const Flags& flags) {
+    const Project project = load(flags);
+    const cli::Engine engine = cli::connect_or_start("");
+    auto wanted = prepare_images(engine, project, flags.build);
+    const Interruptions interruptions;
+    std::vector<Existing> existing = existing_containers(engine, project.name);
+    for (Existing& container : existing) {
+        container.config_hash = flags.force_recreate ? "" : container.config_hash;
+    }
+    execute(engine, project, wanted, plan_up(project, wanted, existing), [&] {
+        if (interruptions.take()) {
+            constexpr int kInterrupted = 130;
+            throw SetupError("interrupted; what this up had made is removed", {}, kInterrupted);
+        }
+    });
+    if (!flags.detach) {
+        follow_until_end(engine, project, interruptions);
+    }
+    return 0;
+}
+
+int down(const Flags& flags) {
+    const Project project = load(flags);
+    const cli::Engine engine = cli::connect_or_start("");
+    remove_containers(engine, removal_order(project, existing_containers(engine, project.name)),
+                      std::chrono::seconds(flags.grace_seconds));
+    return 0;
+}
+
+int stop(const Flags& flags) {
+    const Project project = load(flags);
+    const cli::Engine engine = cli::connect_or_start("");
+    const auto containers = selected(project, existing_containers(engine, project.name), flags);
+    stop_containers(engine, removal_order(project, containers),
+                    std::chrono::seconds(flags.grace_seconds));
+    return 0;
+}
+
+int ps(const Flags& flags) {
+    const Project project = load(flags);
+    const cli::Engine engine = cli::connect_or_start("");
+    fmt::print(
+        "{}",
+        containers_text(engine, selected(project, existing_containers(engine, project.name), flags),
+                        {.all = flags.all, .quiet = flags.quiet, .format = flags.format}));
+    return 0;
+}
+
+int logs(const Flags& flags) {
+    const Project project = load(flags);
+    const cli::Engine engine = cli::connect_or_start("");
+    LogOptions options = flags.logs;
+    options.prefix = !flags.no_prefix;
+    print_logs(engine, selected(project, existing_containers(engine, project.name), flags),
+               options);
+    return 0;
+}
+
+int config(const Flags& flags) {
+    const Project project = load(flags);
+    if (flags.quiet) {
+        return 0;
+    }
+    if (flags.names_only) {
+        for (const Service& service : project.services) {
+            fmt::print("{}\n", service.name);
+        }
+        return 0;
+    }
+    fmt::print("{}", to_yaml(project));
+    return 0;
+}
+
+struct Verb {
+    const char* name;
+    const char* summary;
+    int (*run)(const Flags&);
+    void (*add_flags)(CLI::App&, Flags&);
+};
+
+void add_services(CLI::App& app, Flags& flags) {
+    app.add_option("SERVICE", flags.services, "only these services")->type_name("");
+}
+
+constexpr Verb kVerbs[] = {
+    {"up", "make and start what is not there, as it must be", up,
+     [](CLI::App& app, Flags& flags) {
+         app.add_flag("-d,--detach", flags.detach, "leave them running");
+         app.add_flag("--build", flags.build, "build images although they are here");
+         app.add_flag("--force-recreate", flags.force_recreate,
+                      "make containers anew although nothing changed");
+     }},
+    {"down", "stop and remove the containers", down,
+     [](CLI::App& app, Flags& flags) {
+         app.add_option("-t,--timeout", flags.grace_seconds, "seconds until one is killed (10)");
+     }},
+    {"stop", "stop the containers", stop,
+     [](CLI::App& app, Flags& flags) {
+         app.add_option("-t,--timeout", flags.grace_seconds, "seconds until one is killed (10)");
+         add_services(app, flags);
+     }},
+    {"ps", "list the containers", ps,
+     [](CLI::App& app, Flags& flags) {
+         app.add_flag("-a,--all", flags.all, "those that do not run, too");
+         app.add_flag("-q,--quiet", flags.quiet, "IDs only");
+         app.add_option("--format", flags.format, "table, json, or a template");
+         add_services(app, flags);
+     }},
+    {"logs", "print what the containers wrote", logs,
+     [](CLI::App& app, Flags& flags) {
+         app.add_flag("-f,--follow", flags.logs.follow, "go on until all have ended");
+         app.add_flag("-t,--timestamps", flags.logs.timestamps, "when each line was written");
+         app.add_option("-n,--tail", flags.logs.tail, "only so many lines from the end of each");
+         app.add_flag("--no-log-prefix", flags.no_prefix, "without the names");
+         add_services(app, flags);
+     }},
+    {"config", "check the file and print it with everything filled in", config,
+     [](CLI::App& app, Flags& flags) {
+         app.add_flag("-q,--quiet", flags.quiet, "check only");
+         app.add_flag("--services", flags.names_only, "names of services only");
+     }},
+};
+
+}  // namespace
+
+int run_command_line(const std::vector<std::string>& arguments) {
+    CLI::App app("Runs the services of a compose file", kProgram);
+    Flags flags;
+    app.add_option("-f,--file", flags.file,
+                   "the compose file (compose.yaml here or in a folder above)");
+    app.add_option("-p,--project-name", flags.project,
+                   "the project's name (that of the file's folder)");
+    app.require_subcommand(1);
+    int (*chosen)(const Flags&) = nullptr;
+    for (const Verb& verb : kVerbs) {
+        CLI::App* sub = app.add_subcommand(verb.name, verb.summary);
+        verb.add_flags(*sub, flags);
+        sub->callback([&chosen, run = verb.run] { chosen = run; });
+    }
+    try {
+        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+        return chosen(flags);
+    } catch (const CLI::Success& e) {
+        return app.exit(e);
+    } catch (const CLI::ParseError& e) {
+        std::cerr << kProgram << ": " << e.what() << "\nSee '" << kProgram << " --help'.\n";
+        return kSetupFailed;
+    } catch (const cli::EngineError& e) {
+        static_cast<void>(std::fprintf(stderr, "%s: %s\n", kProgram, e.what()));
+        return 1;
+    } catch (...) {
+        return report_current_exception(kProgram);
+    }
+}
+
+}  // namespace drydock::compose

@@ -1,0 +1,66 @@
+#include "07-compose/compose/naming.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "04-layers/digest.hpp"
+#include "07-compose/cli/commands.hpp"
+
+namespace drydock::compose {
+
+std::string normalised_project_name(const std::string& text) {
+    std::string name;
+    for (char c : text) {
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        const bool inside = c == '_' || c == '-';
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (inside && !name.empty())) {
+            name += c;
+        }
+    }
+    return name;
+}
+
+std::string container_name(const Project& project, const Service& service, int number) {
+    return service.container_name.empty()
+               ? fmt::format("{}-{}-{}", project.name, service.name, number)
+               : service.container_name;
+}
+
+std::string image_name(const Project& project, const Service& service) {
+    return service.container.image.empty() ? fmt::format("{}-{}", project.name, service.name)
+                                           : service.container.image;
+}
+
+std::string config_hash(const Project& project, const Service& service) {
+    cli::ContainerSpec spec = service.container;
+    spec.image = image_name(project, service);
+    spec.name.clear();
+    return std::string(digest_of(service.container_name + "\n" + cli::create_body(spec)).hex());
+}
+
+cli::ContainerSpec container_spec(const Project& project, const Service& service, int number,
+                                  const std::string& image_id) {
+    cli::ContainerSpec spec = service.container;
+    spec.name = container_name(project, service, number);
+    spec.image = image_name(project, service);
+    std::vector<std::string> dependencies;
+    for (const std::string& name : service.depends_on) {
+        dependencies.push_back(name + ":service_started:false");
+    }
+    const auto label = [&](const char* key, const std::string& value) {
+        spec.labels[std::string("com.docker.compose.") + key] = value;
+    };
+    label("project", project.name);
+    label("service", service.name);
+    label("container-number", std::to_string(number));
+    label("oneoff", "False");
+    label("config-hash", config_hash(project, service));
+    label("project.working_dir", project.file.parent_path().native());
+    label("project.config_files", project.file.native());
+    label("depends_on", fmt::format("{}", fmt::join(dependencies, ",")));
+    label("image", image_id);
+    label("version", std::string(cli::kVersion));
+    return spec;
+}
+
+}  // namespace drydock::compose

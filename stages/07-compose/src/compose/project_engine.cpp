@@ -1,0 +1,217 @@
+#include "07-compose/compose/project_engine.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "01-chroot/error.hpp"
+#include "07-compose/cli/build_context.hpp"
+#include "07-compose/cli/container_spec.hpp"
+#include "07-compose/compose/naming.hpp"
+
+namespace drydock::compose {
+namespace {
+
+using cli::path_of;
+using nlohmann::json;
+
+constexpr int kNotFound = 404;
+
+void tell(const std::string& container, const char* what) {
+    static_cast<void>(std::fprintf(stderr, " Container %s  %s\n", container.c_str(), what));
+}
+
+std::optional<std::string> image_id(const cli::Engine& engine, const std::string& image) {
+    try {
+        return engine.get(path_of({"images", image, "json"})).at("Id").get<std::string>();
+    } catch (const cli::EngineError& e) {
+        if (e.status() != kNotFound) {
+            throw;
+        }
+        return std::nullopt;
+    }
+}
+
+void build(const cli::Engine& engine, const Service& service, const std::string& image) {
+    static_cast<void>(std::fprintf(stderr, " Image %s  Building\n", image.c_str()));
+    cli::build_image(engine,
+                     {.context = service.build->context,
+                      .dockerfile = service.build->dockerfile,
+                      .tags = {image},
+                      .build_args = service.build->args,
+                      .target = service.build->target},
+                     STDERR_FILENO);
+}
+
+Existing existing_of(const json& container) {
+    const json labels = container.value("Labels", json::object());
+    const auto label = [&](const char* key) {
+        return labels.value(std::string("com.docker.compose.") + key, "");
+    };
+    Existing existing{.id = container.at("Id").get<std::string>(),
+                      .service = label("service"),
+                      .number = std::atoi(
+                          label("container-number").c_str()),  // NOLINT(cert-err34-c): 0 is as good
+                      .config_hash = label("config-hash"),
+                      .image_id = container.value("ImageID", ""),
+                      .running = container.value("State", "") == "running"};
+    const json names = container.value("Names", json::array());
+    existing.name = names.empty() ? existing.id.substr(0, 12) : names.front().get<std::string>();
+    existing.name.erase(0, existing.name.starts_with('/') ? 1 : 0);
+    return existing;
+}
+
+void stop_one(const cli::Engine& engine, const std::string& id, std::chrono::seconds grace) {
+    engine.post(path_of({"containers", id, "stop"}), {{"t", std::to_string(grace.count())}});
+}
+
+/// Gone already is as good.
+void remove_one(const cli::Engine& engine, const std::string& id) {
+    try {
+        engine.remove(path_of({"containers", id}), {{"force", "1"}, {"v", "1"}});
+    } catch (const cli::EngineError& e) {
+        if (e.status() != kNotFound) {
+            throw;
+        }
+    }
+}
+
+/// Owns the containers that an `up` has made, until it has gone well.
+class Created {
+  public:
+    explicit Created(const cli::Engine& engine) : engine_(engine) {}
+    ~Created() {
+        for (auto id = ids_.rbegin(); id != ids_.rend(); ++id) {
+            try {
+                remove_one(engine_, *id);
+            } catch (const std::exception& e) {
+                static_cast<void>(std::fprintf(stderr, "drydock-compose: container %s stays: %s\n",
+                                               id->c_str(), e.what()));
+            }
+        }
+    }
+    Created(const Created&) = delete;
+    Created& operator=(const Created&) = delete;
+    Created(Created&&) = delete;
+    Created& operator=(Created&&) = delete;
+
+    void add(const std::string& id) { ids_.push_back(id); }
+    void keep() noexcept { ids_.clear(); }
+
+  private:
+    const cli::Engine& engine_;
+    std::vector<std::string> ids_{};
+};
+
+void start(const cli::Engine& engine, const std::string& id, const std::string& name) {
+    try {
+        engine.post(path_of({"containers", id, "start"}));
+    } catch (const cli::EngineError& e) {
+        throw cli::EngineError(e.status(), fmt::format("container {}: {}", name, e.what()));
+    }
+    tell(name, "Started");
+}
+
+}  // namespace
+
+std::vector<Existing> existing_containers(const cli::Engine& engine,
+                                          const std::string& project_name) {
+    const json filters = {{"label", {{"com.docker.compose.project=" + project_name, true}}}};
+    std::vector<Existing> containers;
+    for (const json& container :
+         engine.get("/containers/json", {{"all", "1"}, {"filters", filters.dump()}})) {
+        containers.push_back(existing_of(container));
+    }
+    std::ranges::sort(containers, {},
+                      [](const Existing& c) { return std::tie(c.service, c.number); });
+    return containers;
+}
+
+std::map<std::string, Wanted> prepare_images(const cli::Engine& engine, const Project& project,
+                                             bool always_build) {
+    std::map<std::string, Wanted> wanted;
+    for (const Service& service : project.services) {
+        const std::string image = image_name(project, service);
+        auto id = image_id(engine, image);
+        if (service.build && (always_build || !id)) {
+            build(engine, service, image);
+            id = image_id(engine, image);
+        } else if (!id) {
+            cli::pull_missing_image(engine, image);
+            id = image_id(engine, image);
+        }
+        wanted[service.name] = {.config_hash = config_hash(project, service),
+                                .image_id = id.value_or("")};
+    }
+    return wanted;
+}
+
+void execute(const cli::Engine& engine, const Project& project,
+             const std::map<std::string, Wanted>& wanted, const std::vector<Action>& actions,
+             const std::function<void()>& check_interrupted) {
+    constexpr std::chrono::seconds kGrace{10};
+    Created created(engine);
+    for (const Action& action : actions) {
+        check_interrupted();
+        const Service& service = project.service(action.service);
+        const std::string name = container_name(project, service, action.number);
+        switch (action.kind) {
+            case Action::Kind::Create: {
+                const auto spec = container_spec(project, service, action.number,
+                                                 wanted.at(service.name).image_id);
+                const std::string id = cli::create_container(engine, spec);
+                created.add(id);
+                tell(name, "Created");
+                start(engine, id, name);
+                break;
+            }
+            case Action::Kind::Start:
+                start(engine, action.id, name);
+                break;
+            case Action::Kind::Keep:
+                tell(name, "Running");
+                break;
+            case Action::Kind::Remove:
+                stop_one(engine, action.id, kGrace);
+                remove_one(engine, action.id);
+                tell(name, "Removed");
+                break;
+        }
+    }
+    check_interrupted();
+    created.keep();
+}
+
+void stop_containers(const cli::Engine& engine, const std::vector<Existing>& containers,
+                     std::chrono::seconds grace) {
+    for (const Existing& container : containers) {
+        if (container.running) {
+            stop_one(engine, container.id, grace);
+            tell(container.name, "Stopped");
+        }
+    }
+}
+
+void remove_containers(const cli::Engine& engine, const std::vector<Existing>& containers,
+                       std::chrono::seconds grace) {
+    for (const Existing& container : containers) {
+        stop_containers(engine, {container}, grace);
+        remove_one(engine, container.id);
+        tell(container.name, "Removed");
+    }
+}
+
+std::vector<Existing> removal_order(const Project& project, const std::vector<Existing>& existing) {
+    std::vector<Existing> ordered;
+    for (const Action& action : plan_down(project, existing)) {
+        ordered.push_back(*std::ranges::find(existing, action.id, &Existing::id));
+    }
+    return ordered;
+}
+
+}  // namespace drydock::compose
