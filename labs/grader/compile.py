@@ -5,6 +5,7 @@ left out is not found elsewhere: the stage's own object is taken out of a copy o
 """
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
 import os
@@ -83,14 +84,16 @@ def _stage_program(lab: lab_file.Lab, out: pathlib.Path) -> pathlib.Path:
 
 
 @functools.cache
-def _compiled() -> tempfile.TemporaryDirectory:
-    return tempfile.TemporaryDirectory(prefix="drydock-lab-build-")
+def _compiled() -> str:
+    folder = tempfile.mkdtemp(prefix="drydock-lab-build-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def own_program(source: pathlib.Path) -> pathlib.Path:
     """A program of one file, with no library but the C++ one. The same text is compiled once."""
     text = source.read_bytes()
-    folder = pathlib.Path(_compiled().name) / hashlib.sha256(text).hexdigest()[:16] / "student"
+    folder = pathlib.Path(_compiled()) / hashlib.sha256(text).hexdigest()[:16] / "student"
     program = folder / source.stem
     if not program.exists():
         folder.mkdir(parents=True, exist_ok=True)
