@@ -140,6 +140,15 @@ std::size_t on_upload(char* buffer, std::size_t one, std::size_t count, void* us
     });
 }
 
+int on_tick(void* user, curl_off_t /*total*/, curl_off_t /*now*/, curl_off_t /*upload*/,
+            curl_off_t /*sent*/) {
+    auto& transfer = *static_cast<Transfer*>(user);
+    return static_cast<int>(guarded(transfer, 1, [&]() -> std::size_t {
+        transfer.call->tick();
+        return 0;
+    }));
+}
+
 /// libcurl begins again when a connection that it kept open turns out to be closed.
 int on_rewind(void* user, curl_off_t offset, int origin) {
     if (origin != SEEK_SET) {
@@ -228,6 +237,11 @@ void HttpClient::State::prepare(const HttpCall& call, const std::string& url, Tr
     set(CURLOPT_WRITEDATA, &transfer);
     set(CURLOPT_HEADERFUNCTION, on_header);
     set(CURLOPT_HEADERDATA, &transfer);
+    if (call.tick) {
+        set(CURLOPT_NOPROGRESS, 0L);
+        set(CURLOPT_XFERINFOFUNCTION, on_tick);
+        set(CURLOPT_XFERINFODATA, &transfer);
+    }
     set(CURLOPT_BUFFERSIZE, 256L << 10U);
     if (call.method == "HEAD") {
         set(CURLOPT_NOBODY, 1L);

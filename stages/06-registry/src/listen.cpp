@@ -155,10 +155,10 @@ void Listener::listen_tcp(const std::string& host, const std::string& port, bool
     }
     const std::unique_ptr<addrinfo, void (*)(addrinfo*)> info(found, ::freeaddrinfo);
     if (!any_address && !is_loopback(*info)) {
-        throw InputError(
-            fmt::format("listen address {}:{}: others could reach it, and nobody has to log in; expected "
-                        "a loopback address (127.0.0.1, [::1])",
-                        host, port));
+        throw InputError(fmt::format(
+            "listen address {}:{}: others could reach it, and nobody has to log in; expected "
+            "a loopback address (127.0.0.1, [::1])",
+            host, port));
     }
     fd_ = make_socket(info->ai_family);
     const int on = 1;

@@ -108,6 +108,7 @@ std::string pull(ImageStore& store, const Reference& reference, const Credential
                  const ProgressCallback& progress) {
     const Report report(progress);
     RegistryClient client(reference, credentials, "pull");
+    client.on_tick([&] { report.tick(); });
     const auto document = manifest_for_us(client, reference);
     const oci::Manifest manifest =
         parse_manifest(document.text, document.media_type, document.digest.text());

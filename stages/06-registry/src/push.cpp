@@ -36,6 +36,7 @@ std::string push(ImageStore& store, const Reference& reference, const Credential
     const oci::Manifest manifest = store.manifest(*image);
     const std::vector<Digest> diff_ids = store.config(*image).diff_ids;
     RegistryClient client(reference, credentials, "pull,push");
+    client.on_tick([&] { report.tick(); });
 
     report.line("",
                 fmt::format("The push refers to repository [{}]", familiar_repository(reference)));

@@ -91,6 +91,7 @@ void RegistryClient::fail(const HttpReply& reply, std::string_view what) const {
 // [region: authorised-call]
 HttpReply RegistryClient::call(HttpCall call) {
     const HttpHeaders own = call.headers;
+    call.tick = tick_;
     for (bool again = false;; again = true) {
         call.headers = own;
         if (!authorization_.empty() && origin_of(call.url) == origin_of(origin_)) {

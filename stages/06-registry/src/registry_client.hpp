@@ -38,6 +38,8 @@ class RegistryClient {
     void put_manifest(const std::string& tag_or_digest, std::string_view media_type,
                       const std::string& text);
 
+    /// As HttpCall::tick, for every call from here on.
+    void on_tick(std::function<void()> tick) { tick_ = std::move(tick); }
     [[nodiscard]] const std::string& origin() const noexcept { return origin_; }
 
   private:
@@ -53,6 +55,7 @@ class RegistryClient {
     Credentials credentials_;
     std::string action_;
     std::string authorization_{};
+    std::function<void()> tick_{};
     HttpClient client_{};
 };
 

@@ -13,7 +13,16 @@ void Report::bytes(const std::string& id, const std::string& status, std::uint64
     const auto now = std::chrono::steady_clock::now();
     if (*callback_ && (current == total || now - last_ >= std::chrono::milliseconds(100))) {
         last_ = now;
-        (*callback_)({.id = id, .status = status, .current = current, .total = total});
+        last_bytes_ = {.id = id, .status = status, .current = current, .total = total};
+        (*callback_)(last_bytes_);
+    }
+}
+
+void Report::tick() const {
+    const auto now = std::chrono::steady_clock::now();
+    if (*callback_ && last_bytes_.total != 0 && now - last_ >= std::chrono::seconds(1)) {
+        last_ = now;
+        (*callback_)(last_bytes_);
     }
 }
 

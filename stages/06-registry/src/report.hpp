@@ -19,9 +19,14 @@ class Report {
     void bytes(const std::string& id, const std::string& status, std::uint64_t current,
                std::uint64_t total) const;
 
+    /// Says the last line about bytes again when a second has passed: whoever listens can then end
+    /// a transfer that stands still.
+    void tick() const;
+
   private:
     const ProgressCallback* callback_;
     mutable std::chrono::steady_clock::time_point last_{};
+    mutable Progress last_bytes_{};
 };
 
 /// The 12 hexadecimal digits that docker shows.

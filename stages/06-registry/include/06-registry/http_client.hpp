@@ -25,6 +25,8 @@ struct HttpCall {
     /// in HttpReply::body. An exception from it, or from `uploaded`, ends the call and comes out of
     /// it.
     std::function<void(std::string_view)> sink{};
+    /// Called about once a second, also when nothing comes: an exception from it ends the call.
+    std::function<void()> tick{};
     std::size_t body_limit = std::size_t{4} << 20U;  ///< bytes of HttpReply::body
 };
 
