@@ -83,7 +83,8 @@ void Registry::handle(HttpExchange& exchange) {
     const HttpRequest& request = exchange.request();
     state_->authorise(request);
     const Route route = route_of(request.path);
-    const std::string_view method = request.method == "HEAD" ? "GET" : request.method;
+    const std::string_view method =
+        request.method == "HEAD" ? "GET" : std::string_view(request.method);
     bool known = false;
     for (const Handler& handler : kHandlers) {
         known = known || handler.endpoint == route.endpoint;
