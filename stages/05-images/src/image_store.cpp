@@ -443,14 +443,17 @@ Removal ImageStore::remove_by_name(std::string_view name, bool force,
     return {.untagged = {familiar(*by_name)}};
 }
 
-// [region: unpack-image]
 std::vector<Digest> ImageStore::unpack(const Image& image) {
-    const std::vector<oci::Descriptor> layers = manifest(image).layers;
-    const std::vector<Digest> diff_ids = config(image).diff_ids;
+    return unpack(manifest(image).layers, config(image).diff_ids, "image " + image.id.text());
+}
+
+// [region: unpack-image]
+std::vector<Digest> ImageStore::unpack(const std::vector<oci::Descriptor>& layers,
+                                       const std::vector<Digest>& diff_ids, std::string_view name) {
     if (layers.size() != diff_ids.size()) {
         throw InputError(
-            fmt::format("image {}: its manifest has {} layers, its configuration {} diff_ids",
-                        image.id.text(), layers.size(), diff_ids.size()));
+            fmt::format("{}: its manifest has {} layers, its configuration {} diff_ids", name,
+                        layers.size(), diff_ids.size()));
     }
     const std::vector<Digest> chains = chain_ids(diff_ids);
     for (std::size_t i = 0; i < layers.size(); ++i) {

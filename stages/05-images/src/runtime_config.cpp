@@ -19,6 +19,8 @@
 #include "02-namespaces/masks.hpp"
 #include "05-images/layer_view.hpp"
 
+#include "seccomp_section.hpp"
+
 namespace drydock {
 namespace {
 
@@ -131,12 +133,14 @@ json resources_of(const ContainerOptions& options) {
     return result;
 }
 
-json capabilities_of(const ContainerOptions& options, std::uint32_t uid) {
+CapabilitySet container_capabilities(const ContainerOptions& options) {
     const std::vector<std::string> all = {"ALL"};
-    const CapabilitySet set =
-        options.privileged ? adjusted(0, all, {})
-                           : adjusted(kDefaultCapabilities, options.cap_add, options.cap_drop);
-    const Capabilities sets = capabilities_for(uid, set);
+    return options.privileged ? adjusted(0, all, {})
+                              : adjusted(kDefaultCapabilities, options.cap_add, options.cap_drop);
+}
+
+json capabilities_of(const ContainerOptions& options, std::uint32_t uid) {
+    const Capabilities sets = capabilities_for(uid, container_capabilities(options));
     return {{"bounding", capability_names(sets.bounding)},
             {"permitted", capability_names(sets.permitted)},
             {"effective", capability_names(sets.effective)}};
@@ -232,6 +236,7 @@ std::string runtime_config(const oci::ExecutionConfig& image, const ContainerOpt
     if (!options.privileged) {
         linux_part["maskedPaths"] = default_masked_paths();
         linux_part["readonlyPaths"] = default_readonly_paths();
+        linux_part["seccomp"] = default_seccomp(container_capabilities(options));
     }
     if (!options.cgroups_path.empty()) {
         linux_part["cgroupsPath"] = options.cgroups_path;
@@ -257,10 +262,11 @@ std::string runtime_config(const oci::ExecutionConfig& image, const ContainerOpt
 }
 // [/region]
 
-std::vector<std::filesystem::path> layer_directories(ImageStore& store, const Image& image) {
+std::vector<std::filesystem::path> layer_directories(const ImageStore& store,
+                                                     const std::vector<Digest>& chains) {
     std::vector<std::filesystem::path> result;
-    for (const Digest& chain : store.unpack(image)) {
-        result.insert(result.begin(), store.snapshots().layer_directory(chain));
+    for (auto chain = chains.rbegin(); chain != chains.rend(); ++chain) {
+        result.push_back(store.snapshots().layer_directory(*chain));
     }
     return result;
 }
@@ -271,31 +277,38 @@ ReadImageFile file_reader(const LayerView& view) {
 
 Bundle make_bundle(ImageStore& store, const Image& image, const ContainerOptions& options,
                    const std::filesystem::path& directory, const std::string& key) {
-    const oci::ExecutionConfig config = store.config(image).config;
-    const LayerView view(layer_directories(store, image));
+    return make_bundle(store, store.config(image).config, store.unpack(image), options,
+                       {directory, key});
+}
+
+// [region: make-bundle]
+Bundle make_bundle(ImageStore& store, const oci::ExecutionConfig& config,
+                   const std::vector<Digest>& chains, const ContainerOptions& options,
+                   const BundlePlace& place) {
+    const LayerView view(layer_directories(store, chains));
     const ResolvedUser user = resolve_user(options.user.empty() ? config.user : options.user,
                                            options.group_add, file_reader(view));
-    Bundle bundle{.directory = directory,
-                  .snapshot_key = key,
+    Bundle bundle{.directory = place.directory,
+                  .snapshot_key = place.key,
                   .args = command_of(config, options)};  // before anything is made
 
-    std::filesystem::create_directories(directory.parent_path());
-    check(::mkdir(directory.c_str(), 0700), "mkdir({})", directory.native());
+    std::filesystem::create_directories(place.directory.parent_path());
+    check(::mkdir(place.directory.c_str(), 0700), "mkdir({})", place.directory.native());
     try {
-        const std::vector<Digest> chains = store.unpack(image);
-        const ActiveSnapshot snapshot = store.snapshots().prepare(key, chains);
+        const ActiveSnapshot snapshot = store.snapshots().prepare(place.key, chains);
         bundle.upper = snapshot.upper;
-        check(::mkdir((directory / "rootfs").c_str(), 0755), "mkdir({}/rootfs)",
-              directory.native());
-        const UniqueFd fd = open_file(directory, O_RDONLY | O_DIRECTORY);
+        check(::mkdir((place.directory / "rootfs").c_str(), 0755), "mkdir({}/rootfs)",
+              place.directory.native());
+        const UniqueFd fd = open_file(place.directory, O_RDONLY | O_DIRECTORY);
         replace_file(fd.get(), "config.json",
                      runtime_config(config, options, mount_of(snapshot.overlay), user));
     } catch (...) {
-        remove_bundle(store, directory, key);
+        remove_bundle(store, place.directory, place.key);
         throw;
     }
     return bundle;
 }
+// [/region]
 
 void remove_bundle(ImageStore& store, const std::filesystem::path& directory,
                    const std::string& key) {

@@ -91,17 +91,17 @@ JsonPlace JsonPlace::at(std::string_view key) const {
 }
 
 std::vector<JsonPlace> JsonPlace::elements(std::string_view key) const {
+    return has(key) ? at(key).elements() : std::vector<JsonPlace>{};
+}
+
+std::vector<JsonPlace> JsonPlace::elements() const {
+    if (!value_->is_array()) {
+        refuse("expected an array");
+    }
     std::vector<JsonPlace> result;
-    if (!has(key)) {
-        return result;
-    }
-    const JsonPlace array = at(key);
-    if (!array.value_->is_array()) {
-        array.refuse("expected an array");
-    }
-    for (std::size_t i = 0; i < array.value_->size(); ++i) {
-        JsonPlace place((*array.value_)[i], document_);
-        place.pointer_ = fmt::format("{}/{}", array.pointer_, i);
+    for (std::size_t i = 0; i < value_->size(); ++i) {
+        JsonPlace place((*value_)[i], document_);
+        place.pointer_ = fmt::format("{}/{}", pointer_, i);
         result.push_back(std::move(place));
     }
     return result;

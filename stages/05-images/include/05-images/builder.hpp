@@ -36,7 +36,9 @@ struct BuildRequest {
     std::string network{};  ///< of RUN: "" or "none" a namespace of its own, "host" the host's
     std::filesystem::path
         runtime_root{};  ///< where drydock-runtime keeps state; empty: below the data root
-    /// Asked between any two steps; true ends the build with an error.
+    /// Gets an image of FROM or COPY --from that the store does not have; empty: that is an error.
+    std::function<Image(const Reference&)> fetch_image{};
+    /// Asked between any two steps and while one runs; true ends the build with an error.
     std::function<bool()> cancelled{};
 };
 

@@ -96,6 +96,9 @@ class ImageStore {
     /// @return the ChainIDs, the lowest first: what Snapshotter::prepare wants
     /// @throws InputError when a layer's bytes do not give the DiffID its configuration names
     std::vector<Digest> unpack(const Image& image);
+    /// The same for layers that are no image yet. @param name of them, for errors
+    std::vector<Digest> unpack(const std::vector<oci::Descriptor>& layers,
+                               const std::vector<Digest>& diff_ids, std::string_view name);
 
   private:
     struct Entry;

@@ -78,13 +78,23 @@ struct Bundle {
 /// and an active snapshot with that key. On an error neither is left behind.
 Bundle make_bundle(ImageStore& store, const Image& image, const ContainerOptions& options,
                    const std::filesystem::path& directory, const std::string& key);
+/// Where a bundle goes.
+struct BundlePlace {
+    std::filesystem::path directory{};
+    std::string key{};
+};
+/// The same over layers that need not be an image yet: what a build's RUN runs in.
+Bundle make_bundle(ImageStore& store, const oci::ExecutionConfig& config,
+                   const std::vector<Digest>& chains, const ContainerOptions& options,
+                   const BundlePlace& place);
 /// Removes both. Nothing there is fine.
 void remove_bundle(ImageStore& store, const std::filesystem::path& directory,
                    const std::string& key);
 
-/// The image as a tree of files, unpacked if it is not yet: for reading its passwd.
-/// @return directories, the top one first, as LayerView wants them
-std::vector<std::filesystem::path> layer_directories(ImageStore& store, const Image& image);
+/// Directories of unpacked layers, the top one first, as LayerView wants them.
+/// @param chains ChainIDs, the lowest first, as ImageStore::unpack() gives them
+std::vector<std::filesystem::path> layer_directories(const ImageStore& store,
+                                                     const std::vector<Digest>& chains);
 
 /// Reads files of the image for resolve_user(), bounded. The view must outlive it.
 ReadImageFile file_reader(const LayerView& view);

@@ -38,6 +38,9 @@ class JsonPlace {
     /// The elements of this array; none when `key` is missing or null.
     [[nodiscard]] std::vector<JsonPlace> elements(std::string_view key) const;
 
+    /// The elements of this array.
+    [[nodiscard]] std::vector<JsonPlace> elements() const;
+
     // This value, which must be of that type. @throws InputError when it is not
     void expect_object() const;
     [[nodiscard]] std::string string() const;

@@ -1,0 +1,546 @@
+#include "05-images/archive.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "01-chroot/check.hpp"
+#include "01-chroot/error.hpp"
+#include "01-chroot/file.hpp"
+#include "04-layers/chain_id.hpp"
+#include "04-layers/tar_reader.hpp"
+#include "04-layers/tar_writer.hpp"
+#include "05-images/strict_json.hpp"
+
+namespace drydock {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kRefName = "org.opencontainers.image.ref.name";
+constexpr const char* kContainerdName = "io.containerd.image.name";
+constexpr std::string_view kBlobs = "blobs/sha256/";
+constexpr std::size_t kMaxPath = 1024;
+constexpr std::size_t kMaxEntries = 100'000;
+
+std::string blob_path(const Digest& digest) {
+    return fmt::format("{}{}", kBlobs, digest.hex());
+}
+
+// Saving
+
+struct Saved {
+    Image image{};
+    std::vector<Reference> names{};
+};
+
+/// The images to save, each once, with the names they were asked for by.
+std::vector<Saved> images_to_save(const ImageStore& store, std::span<const std::string> names) {
+    std::vector<Saved> result;
+    for (const std::string& name : names) {
+        const Image image = store.get(name);
+        auto known = std::ranges::find_if(
+            result, [&](const Saved& saved) { return saved.image.id == image.id; });
+        if (known == result.end()) {
+            result.push_back({.image = image});
+            known = std::prev(result.end());
+        }
+        for (const Reference& own : image.references) {
+            if (to_string(own) == name || familiar(own) == name ||
+                familiar(own) == name + ":latest" || to_string(own) == name + ":latest") {
+                known->names.push_back(own);
+            }
+        }
+    }
+    return result;
+}
+
+class Saver {
+  public:
+    Saver(const ImageStore& store, int out)
+        : store_(store), tar_([out](std::span<const std::byte> bytes) {
+              write_all(out, {reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                        "archive");
+          }) {}
+
+    void document(const std::string& path, std::string_view text) {
+        tar_.add({.path = path, .mode = 0644, .size = static_cast<std::int64_t>(text.size())},
+                 text);
+    }
+
+    void directories() {
+        tar_.add({.path = "blobs", .type = TarType::Directory, .mode = 0755});
+        tar_.add({.path = "blobs/sha256", .type = TarType::Directory, .mode = 0755});
+    }
+
+    void blob(const Digest& digest) {
+        if (!written_.insert(digest).second) {
+            return;
+        }
+        const UniqueFd fd = store_.content().open(digest);
+        tar_.begin({.path = blob_path(digest),
+                    .mode = 0644,
+                    .size = static_cast<std::int64_t>(store_.content().size(digest))});
+        std::array<std::byte, 65536> buffer{};
+        while (true) {
+            const ssize_t n =
+                check(::read(fd.get(), buffer.data(), buffer.size()), "read({})", digest.text());
+            if (n == 0) {
+                return;
+            }
+            tar_.data(std::span(buffer).first(static_cast<std::size_t>(n)));
+        }
+    }
+
+    void finish() { tar_.finish(); }
+
+  private:
+    const ImageStore& store_;
+    TarWriter tar_;
+    std::set<Digest> written_{};
+};
+
+std::string index_of(const std::vector<Saved>& images) {
+    oci::Index index{.media_type = std::string(media_type::kOciIndex)};
+    for (const Saved& saved : images) {
+        oci::Descriptor entry = saved.image.manifest;
+        entry.annotations.erase(kRefName);
+        for (const Reference& name : saved.names) {
+            entry.annotations[kRefName] = to_string(name);
+            entry.annotations[kContainerdName] = to_string(name);
+            index.manifests.push_back(entry);
+        }
+        if (saved.names.empty()) {
+            index.manifests.push_back(entry);
+        }
+    }
+    return to_text(index);
+}
+
+/// The two documents of a docker archive: manifest.json, and "repositories" for readers before
+/// docker 1.10.
+struct DockerDocuments {
+    json manifest = json::array();
+    json repositories = json::object();
+};
+
+DockerDocuments docker_documents(const ImageStore& store, const std::vector<Saved>& images) {
+    DockerDocuments result;
+    for (const Saved& saved : images) {
+        json entry = {{"Config", blob_path(saved.image.id)},
+                      {"RepoTags", json::array()},
+                      {"Layers", json::array()}};
+        const oci::Manifest manifest = store.manifest(saved.image);
+        for (const oci::Descriptor& layer : manifest.layers) {
+            entry["Layers"].push_back(blob_path(layer.digest));
+        }
+        for (const Reference& name : saved.names) {
+            entry["RepoTags"].push_back(familiar(name));
+            if (!manifest.layers.empty()) {
+                result.repositories[familiar_repository(name)][name.tag] =
+                    manifest.layers.back().digest.hex();
+            }
+        }
+        result.manifest.push_back(std::move(entry));
+    }
+    return result;
+}
+
+// Loading
+
+/// A file of the archive: its bytes are a blob of the store by now.
+struct StoredFile {
+    Digest digest{};
+    std::uint64_t size = 0;
+};
+
+struct ArchiveFiles {
+    std::string name{};  ///< of the archive, for errors
+    std::map<std::string, StoredFile> blobs{};
+    std::map<std::string, std::string> links{};
+    std::map<std::string, std::string> documents{};
+
+    [[noreturn]] void refuse(std::string_view what) const {
+        throw InputError(fmt::format("{}: {}", name, what));
+    }
+
+    [[nodiscard]] const StoredFile& file(std::string path) const {
+        for (int links_left = 8; links_left > 0; --links_left) {
+            if (const auto found = blobs.find(path); found != blobs.end()) {
+                return found->second;
+            }
+            const auto link = links.find(path);
+            if (link == links.end()) {
+                break;
+            }
+            path = link->second;
+        }
+        refuse(fmt::format("\"{}\" is named in it, but is not in it", path));
+    }
+};
+
+/// Owns what loading adds to the store: on any way out but keep() it is taken out again.
+class Additions {
+  public:
+    explicit Additions(ImageStore& store) : store_(store) {
+        const std::vector<Digest> blobs = store.content().list();
+        blobs_before_.insert(blobs.begin(), blobs.end());
+        const std::vector<Digest> chains = store.snapshots().list();
+        chains_before_.insert(chains.begin(), chains.end());
+    }
+    ~Additions() {
+        try {
+            for (auto chain = chains_.rbegin(); chain != chains_.rend(); ++chain) {
+                store_.snapshots().remove_layer(*chain);
+            }
+            remove_blobs_except({});
+        } catch (const std::exception&) {  // best effort
+        }
+    }
+    Additions(const Additions&) = delete;
+    Additions& operator=(const Additions&) = delete;
+    Additions(Additions&&) = delete;
+    Additions& operator=(Additions&&) = delete;
+
+    void blob(const Digest& digest) {
+        if (!blobs_before_.contains(digest)) {
+            blobs_.insert(digest);
+        }
+    }
+    void chains(const std::vector<Digest>& chains) {
+        for (const Digest& chain : chains) {
+            if (!chains_before_.contains(chain) &&
+                std::ranges::find(chains_, chain) == chains_.end()) {
+                chains_.push_back(chain);
+            }
+        }
+    }
+    /// What is in `needed` stays, other blobs (files that belong to no image) go.
+    void keep(const std::set<Digest>& needed) {
+        chains_.clear();
+        remove_blobs_except(needed);
+    }
+
+  private:
+    void remove_blobs_except(const std::set<Digest>& needed) {
+        for (const Digest& digest : blobs_) {
+            if (!needed.contains(digest)) {
+                store_.content().remove(digest);
+            }
+        }
+        blobs_.clear();
+    }
+
+    ImageStore& store_;
+    std::set<Digest> blobs_before_{};
+    std::set<Digest> chains_before_{};
+    std::set<Digest> blobs_{};
+    std::vector<Digest> chains_{};
+};
+
+/// "./a//b/" is "a/b". Nothing of the archive is ever written under its own name, but one that
+/// tries to get out was made to do harm, and the rest of it is not to be trusted either.
+std::string clean_path(std::string_view path, std::string_view where) {
+    std::string result;
+    std::string_view rest = path;
+    while (!rest.empty()) {
+        const std::size_t slash = rest.find('/');
+        const std::string_view part = rest.substr(0, slash);
+        rest = slash == std::string_view::npos ? std::string_view{} : rest.substr(slash + 1);
+        if (part == "..") {
+            throw InputError(fmt::format("{}: a path with \"..\"", where));
+        }
+        if (!part.empty() && part != ".") {
+            result += (result.empty() ? "" : "/");
+            result += part;
+        }
+    }
+    if (path.starts_with('/') || path.size() > kMaxPath || path.find('\0') != std::string::npos) {
+        throw InputError(
+            fmt::format("{}: expected a relative path of at most {} bytes", where, kMaxPath));
+    }
+    return result;
+}
+
+/// What a symbolic link leads to, seen from the archive's root: old docker archives share layers
+/// that way.
+std::string link_target(const std::string& path, const TarEntry& entry, const TarReader& tar) {
+    const std::filesystem::path target =
+        (std::filesystem::path(path).parent_path() / entry.link_target).lexically_normal();
+    return clean_path(target.native(), tar.where());
+}
+
+bool is_document(std::string_view path) {
+    return path == "manifest.json" || path == "index.json" || path == "oci-layout" ||
+           path == "repositories";
+}
+
+void store_file(const std::string& path, TarReader& tar, const ContentStore& content,
+                ArchiveFiles& files, Additions& additions) {
+    std::optional<Digest> expected;
+    if (path.starts_with(kBlobs)) {
+        expected = parse_digest("sha256:" + path.substr(kBlobs.size()), tar.where());
+    }
+    Ingest ingest = content.begin();
+    static constexpr std::array<std::byte, 4096> kZeros{};
+    while (const std::optional<TarBlock> block = tar.next_block()) {
+        while (ingest.size() < block->offset) {
+            ingest.write(std::span(kZeros).first(static_cast<std::size_t>(
+                std::min<std::uint64_t>(kZeros.size(), block->offset - ingest.size()))));
+        }
+        ingest.write(block->bytes);
+    }
+    const std::uint64_t size = ingest.size();
+    Digest digest;
+    try {
+        digest = ingest.commit(expected);
+    } catch (const InputError& e) {
+        throw InputError(fmt::format("{}: {}", tar.where(), e.what()));
+    }
+    additions.blob(digest);
+    files.blobs[path] = {.digest = digest, .size = size};
+}
+
+void read_entry(const TarEntry& entry, TarReader& tar, const ContentStore& content,
+                ArchiveFiles& files, Additions& additions) {
+    const std::string path = clean_path(entry.path, tar.where());
+    switch (entry.type) {
+        case TarType::Directory:
+            return;
+        case TarType::Symlink:
+            files.links[path] = link_target(path, entry, tar);
+            return;
+        case TarType::HardLink:
+            files.links[path] = clean_path(entry.link_target, tar.where());
+            return;
+        case TarType::File:
+            if (is_document(path)) {
+                files.documents[path] = tar.read(kMaxManifestSize);
+            } else {
+                store_file(path, tar, content, files, additions);
+            }
+            return;
+        default:
+            throw InputError(
+                fmt::format("{}: expected a file, a directory or a link", tar.where()));
+    }
+}
+
+ArchiveFiles read_archive(ImageStore& store, int in, const std::string& name,
+                          Additions& additions) {
+    ArchiveFiles files{.name = name};
+    TarReader tar(in, name);
+    std::size_t entries = 0;
+    while (const TarEntry* entry = tar.next()) {
+        if (++entries > kMaxEntries) {
+            files.refuse(fmt::format("more than {} entries", kMaxEntries));
+        }
+        const TarEntry copy = *entry;
+        read_entry(copy, tar, store.content(), files, additions);
+    }
+    static_cast<void>(tar.finish());
+    return files;
+}
+
+/// An image found in the archive, its manifest a blob of the store.
+struct Found {
+    oci::Descriptor manifest{};
+    Digest config{};
+    std::vector<Reference> names{};
+};
+
+void add_name(std::vector<Reference>& names, std::string_view text) {
+    const Reference name = parse_reference(text);
+    if (std::ranges::find(names, name) == names.end()) {
+        names.push_back(name);
+    }
+}
+
+/// The manifest that an entry of an index leads to, through at most one more index.
+oci::Descriptor manifest_behind(const oci::Descriptor& entry, const ContentStore& content,
+                                int depth = 0) {
+    if (!media_type::is_index(entry.media_type)) {
+        return entry;
+    }
+    if (depth == 2) {
+        throw InputError("index " + entry.digest.text() + ": nested too deep");
+    }
+    const oci::Index index = parse_index(content.read(entry.digest, kMaxManifestSize),
+                                         entry.media_type, "index " + entry.digest.text());
+    return manifest_behind(choose_platform(index, host_platform()), content, depth + 1);
+}
+
+std::vector<Found> oci_images(const ArchiveFiles& files, const ContentStore& content) {
+    const oci::Index index =
+        parse_index(files.documents.at("index.json"), {}, files.name + ": index.json");
+    std::vector<Found> result;
+    for (const oci::Descriptor& entry : index.manifests) {
+        Found found{.manifest = manifest_behind(entry, content)};
+        const oci::Manifest manifest =
+            parse_manifest(content.read(found.manifest.digest, kMaxManifestSize),
+                           found.manifest.media_type, "manifest " + found.manifest.digest.text());
+        found.config = manifest.config.digest;
+        const auto full = entry.annotations.find(kContainerdName);
+        const auto ref = entry.annotations.find(kRefName);
+        if (full != entry.annotations.end()) {
+            add_name(found.names, full->second);
+        } else if (ref != entry.annotations.end() &&
+                   ref->second.find_first_of("/:") != std::string::npos) {
+            add_name(found.names, ref->second);  // else it is a tag alone: nobody knows of what
+        }
+        const auto known = std::ranges::find(result, found.config, &Found::config);
+        if (known == result.end()) {
+            result.push_back(std::move(found));
+        } else {
+            known->names.insert(known->names.end(), found.names.begin(), found.names.end());
+        }
+    }
+    return result;
+}
+
+std::string_view layer_type(const ContentStore& content, const Digest& digest) {
+    std::array<unsigned char, 4> magic{};
+    const UniqueFd fd = content.open(digest);
+    check(::read(fd.get(), magic.data(), magic.size()), "read({})", digest.text());
+    if (magic[0] == 0x1f && magic[1] == 0x8b) {
+        return media_type::kOciLayerGzip;
+    }
+    return magic == std::array<unsigned char, 4>{0x28, 0xb5, 0x2f, 0xfd} ? media_type::kOciLayerZstd
+                                                                         : media_type::kOciLayer;
+}
+
+/// A docker archive has no manifests of a registry's kind: they are made here.
+Found docker_image(const JsonPlace& place, const ArchiveFiles& files, const ContentStore& content) {
+    const StoredFile& config = files.file(clean_path(place.at("Config").string(), files.name));
+    oci::Manifest manifest{.media_type = std::string(media_type::kOciManifest),
+                           .config = {.media_type = std::string(media_type::kOciConfig),
+                                      .digest = config.digest,
+                                      .size = config.size}};
+    for (const std::string& path : place.strings("Layers")) {
+        const StoredFile& layer = files.file(clean_path(path, files.name));
+        manifest.layers.push_back({.media_type = std::string(layer_type(content, layer.digest)),
+                                   .digest = layer.digest,
+                                   .size = layer.size});
+    }
+    const std::string text = to_text(manifest);
+    Found found{.manifest = {.media_type = manifest.media_type,
+                             .digest = content.put(text),
+                             .size = text.size()},
+                .config = config.digest};
+    for (const std::string& name : place.strings("RepoTags")) {
+        add_name(found.names, name);
+    }
+    return found;
+}
+
+std::vector<Found> images_in(const ArchiveFiles& files, const ContentStore& content,
+                             Additions& additions) {
+    const bool has_index = files.documents.contains("index.json");
+    const auto docker = files.documents.find("manifest.json");
+    if (!has_index && docker == files.documents.end()) {
+        files.refuse(
+            "no manifest.json and no index.json: neither a docker archive nor an OCI layout");
+    }
+    std::vector<Found> result;
+    if (has_index) {
+        result = oci_images(files, content);
+    }
+    if (docker != files.documents.end()) {
+        const std::string name = files.name + ": manifest.json";
+        const json parsed = parse_strict_json(docker->second, name);
+        for (const JsonPlace& place : JsonPlace(parsed, name).elements()) {
+            Found found = docker_image(place, files, content);
+            const auto known = std::ranges::find(result, found.config, &Found::config);
+            if (known == result.end()) {
+                additions.blob(found.manifest.digest);
+                result.push_back(std::move(found));
+                continue;
+            }
+            if (known->manifest.digest != found.manifest.digest) {
+                additions.blob(found.manifest.digest);  // made here, and not needed
+            }
+            for (const Reference& reference : found.names) {
+                if (std::ranges::find(known->names, reference) == known->names.end()) {
+                    known->names.push_back(reference);
+                }
+            }
+        }
+    }
+    if (result.empty()) {
+        files.refuse("there is no image in it");
+    }
+    return result;
+}
+
+std::set<Digest> needed_by(const ImageStore& store, const std::vector<Image>& images) {
+    std::set<Digest> needed;
+    for (const Image& image : images) {
+        needed.insert({image.id, image.manifest.digest});
+        for (const oci::Descriptor& layer : store.manifest(image).layers) {
+            needed.insert(layer.digest);
+        }
+    }
+    return needed;
+}
+
+}  // namespace
+
+void save_images(const ImageStore& store, std::span<const std::string> names, int out) {
+    if (names.empty()) {
+        throw InputError("save: expected the name of at least one image");
+    }
+    const std::vector<Saved> images = images_to_save(store, names);
+    const DockerDocuments docker = docker_documents(store, images);
+    Saver saver(store, out);
+    saver.document("oci-layout", R"({"imageLayoutVersion":"1.0.0"})");
+    saver.document("index.json", index_of(images));
+    saver.document("manifest.json", docker.manifest.dump());
+    saver.document("repositories", docker.repositories.dump());
+    saver.directories();
+    for (const Saved& saved : images) {
+        saver.blob(saved.image.manifest.digest);
+        saver.blob(saved.image.id);
+        for (const oci::Descriptor& layer : store.manifest(saved.image).layers) {
+            saver.blob(layer.digest);
+        }
+    }
+    saver.finish();
+}
+
+// [region: load-images]
+std::vector<LoadedImage> load_images(ImageStore& store, int in,
+                                     const std::string& name_for_errors) {
+    Additions additions(store);
+    const ArchiveFiles files = read_archive(store, in, name_for_errors, additions);
+    const std::vector<Found> found = images_in(files, store.content(), additions);
+    std::vector<Image> images;
+    for (const Found& one : found) {
+        images.push_back({.id = one.config, .manifest = one.manifest});
+        additions.chains(chain_ids(store.config(images.back()).diff_ids));
+        static_cast<void>(store.unpack(images.back()));  // its layers must be what it says
+    }
+    additions.keep(needed_by(store, images));
+    // Everything is as it should be: only now it gets names.
+    std::vector<LoadedImage> result;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        const std::string text = store.manifest_text(images[i]);
+        const std::string& type = found[i].manifest.media_type;
+        for (const Reference& name : found[i].names) {
+            result.push_back({.image = store.put_manifest(text, type, name), .name = name});
+        }
+        if (found[i].names.empty()) {
+            result.push_back({.image = store.put_manifest(text, type, {})});
+        }
+    }
+    return result;
+}
+// [/region]
+
+}  // namespace drydock

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "04-layers/digest.hpp"
+#include "05-images/ignore_file.hpp"
+#include "05-images/layer_view.hpp"
+
+namespace drydock {
+
+/// One file, directory or link that COPY takes along.
+struct CopyItem {
+    std::string below{};  ///< path below the source, "" for the source itself
+    LayerView::Found found{};
+};
+
+/// What one source of COPY is: a file, or a directory whose contents are meant.
+struct CopySource {
+    std::string name{};  ///< last part of its path
+    bool is_directory = false;
+    std::vector<CopyItem> items{};  ///< directories before what is in them; sorted
+};
+
+/// What in `tree` the pattern means: a path, or a glob as Go's filepath.Match. Links in the path
+/// stay inside the tree; links below are taken as links.
+/// @param rules what of the tree is not to be seen; null: all is
+/// @throws InputError when nothing matches, and for devices, sockets and FIFOs
+std::vector<CopySource> find_sources(const LayerView& tree, const IgnoreRules* rules,
+                                     const std::string& pattern);
+
+/// The digest of names, types, permissions, link targets and contents; of owners, if they are kept.
+/// Times are left out: touching a file changes nothing that a build sees.
+Digest digest_of(const LayerView& tree, const std::vector<CopySource>& sources, bool owners);
+
+/// How files get into the layer.
+struct CopyOptions {
+    bool keep_owners = false;
+    std::uint32_t uid = 0;  ///< unless owners are kept
+    std::uint32_t gid = 0;
+    std::optional<mode_t> mode{};  ///< of --chmod, for files and directories
+};
+
+/// Writes into the upper directory of an overlay without mounting it. Links in `image` (that upper
+/// directory over the layers below) are followed, inside it; directories that the layers below have
+/// are made as they are there.
+class UpperWriter {
+  public:
+    UpperWriter(const std::filesystem::path& upper,
+                const std::vector<std::filesystem::path>& lowers);
+
+    [[nodiscard]] const LayerView& image() const noexcept { return image_; }
+    /// Makes the directory and those above it, 0755 and root's where they are new.
+    void make_directory(const std::string& path);
+    /// Copies the sources to `destination`, an absolute path in the image: into it if it is (or
+    /// `into`) a directory.
+    void copy(const LayerView& tree, const std::vector<CopySource>& sources,
+              const std::string& destination, bool into, const CopyOptions& options);
+
+  private:
+    UniqueFd directory_in_upper(const std::string& resolved);
+    void copy_item(const LayerView& tree, const CopyItem& item, const std::string& to,
+                   const CopyOptions& options);
+    void copy_file(const LayerView& tree, const CopyItem& item, int parent, const std::string& name,
+                   const CopyOptions& options);
+
+    UniqueFd upper_;
+    LayerView image_;
+};
+
+}  // namespace drydock
