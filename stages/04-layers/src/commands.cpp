@@ -16,6 +16,7 @@
 #include "04-layers/tar_apply.hpp"
 #include "04-layers/tar_create.hpp"
 
+#include "interrupted.hpp"
 #include "progress.hpp"
 
 namespace drydock::stage04 {
@@ -38,18 +39,21 @@ int apply(const std::filesystem::path& layer, const std::filesystem::path& direc
     const UniqueFd blob = open_file(layer, O_RDONLY);
     const UniqueFd target = make_directory(directory);
     if (!names_in(target.get()).empty()) {
-        throw InputError(fmt::format("{}: not empty; expected a directory for this layer alone", directory.native()));
+        throw InputError(fmt::format("{}: not empty; expected a directory for this layer alone",
+                                     directory.native()));
     }
+    const StopsWhenAsked stops;
     // Beside it first: nobody ever sees half a layer.
     const std::filesystem::path whole = std::filesystem::canonical(directory);
     const TempDir unfinished("." + whole.filename().native(), whole.parent_path());
     const UniqueFd root = open_file(unfinished.path(), O_RDONLY | O_DIRECTORY);
     check(::fchmod(root.get(), 0755), "fchmod({}, 0755)", unfinished.path().native());
-    const AppliedLayer applied = apply_layer(blob.get(), root.get(),
-                                             {.name = layer.native(), .progress = progress_of("unpacked")});
-    check(::rename(unfinished.path().c_str(), whole.c_str()), "rename({}, {})", unfinished.path().native(),
-          whole.native());
-    fmt::print("diffID {}\n{} entries, {} bytes unpacked\n", applied.diff_id.text(), applied.entries, applied.bytes);
+    const AppliedLayer applied = apply_layer(
+        blob.get(), root.get(), {.name = layer.native(), .progress = progress_of("unpacked")});
+    check(::rename(unfinished.path().c_str(), whole.c_str()), "rename({}, {})",
+          unfinished.path().native(), whole.native());
+    fmt::print("diffID {}\n{} entries, {} bytes unpacked\n", applied.diff_id.text(),
+               applied.entries, applied.bytes);
     return 0;
 }
 
@@ -57,6 +61,7 @@ int diff(const std::filesystem::path& upper, const std::filesystem::path& output
     const UniqueFd directory = open_file(upper, O_RDONLY | O_DIRECTORY);
     const std::filesystem::path parent = output.has_parent_path() ? output.parent_path() : ".";
     const UniqueFd folder = open_file(parent, O_RDONLY | O_DIRECTORY);
+    const StopsWhenAsked stops;
     const std::string temporary = unused_name("." + output.filename().native() + ".");
     UniqueFd file = open_at(folder.get(), temporary, O_WRONLY | O_CREAT | O_EXCL, 0644);
     try {
@@ -80,6 +85,13 @@ int diff(const std::filesystem::path& upper, const std::filesystem::path& output
 }
 
 int mount(const Overlay& overlay, const std::filesystem::path& target) {
+    if (overlay.upper.empty() != overlay.work.empty() ||
+        (overlay.upper.empty() && overlay.lowers.size() < 2)) {
+        throw InputError(
+            "an overlay of one directory shows nothing new; expected --upper and --work, or two "
+            "lower "
+            "directories");
+    }
     MountSpec spec = overlay_mount(overlay);
     spec.target = std::filesystem::canonical(target);
     mount_fs(spec);
@@ -97,6 +109,7 @@ int list_store(const std::filesystem::path& store) {
 
 int verify_store(const std::filesystem::path& store) {
     const ContentStore blobs = open_store(store);
+    const StopsWhenAsked stops;
     const auto progress = progress_of("verified");
     std::uint64_t bytes = 0;
     int status = 0;

@@ -1,6 +1,5 @@
 #include "04-layers/tar_reader.hpp"
 
-#include <langinfo.h>
 #include <locale.h>
 #include <sys/stat.h>
 
@@ -22,29 +21,25 @@
 namespace drydock {
 namespace {
 
-/// libarchive converts names to the locale's character set, and in the locale "C" it has none for
-/// what is not ASCII.
-class Utf8Locale {
+/// The locale "C" for this thread. libarchive converts names to the locale's character set, and to
+/// UTF-8 it does more: it composes letters and accents, so that a file would get another name. To
+/// "C" it cannot convert what is not ASCII, and gives the bytes as they are, with a warning.
+class NamesAsBytes {
   public:
-    Utf8Locale() : utf8_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
-        if (utf8_ != nullptr) {
-            before_ = ::uselocale(utf8_);
-        }
-    }
-    ~Utf8Locale() {
-        if (utf8_ != nullptr) {
-            ::uselocale(before_);
-            ::freelocale(utf8_);
-        }
-    }
-    Utf8Locale(const Utf8Locale&) = delete;
-    Utf8Locale& operator=(const Utf8Locale&) = delete;
-    Utf8Locale(Utf8Locale&&) = delete;
-    Utf8Locale& operator=(Utf8Locale&&) = delete;
+    NamesAsBytes() : before_(::uselocale(plain())) {}
+    ~NamesAsBytes() { ::uselocale(before_); }
+    NamesAsBytes(const NamesAsBytes&) = delete;
+    NamesAsBytes& operator=(const NamesAsBytes&) = delete;
+    NamesAsBytes(NamesAsBytes&&) = delete;
+    NamesAsBytes& operator=(NamesAsBytes&&) = delete;
 
   private:
-    locale_t utf8_;
-    locale_t before_{};
+    static locale_t plain() {
+        static const locale_t locale = ::newlocale(LC_ALL_MASK, "C", nullptr);
+        return locale;
+    }
+
+    locale_t before_;
 };
 
 std::string text_or_empty(const char* text) {
@@ -188,7 +183,7 @@ int TarReader::State::require(int result) {
         return result;
     }
     const std::string what = text_or_empty(::archive_error_string(tar.get()));
-    // A name that is no UTF-8 is a name all the same: libarchive gives its bytes as they are.
+    // Just what NamesAsBytes is for.
     if (result == ARCHIVE_WARN && what.find("can't be converted") != std::string::npos) {
         return ARCHIVE_OK;
     }
@@ -216,7 +211,7 @@ void TarReader::State::check_entry() {
 
 TarReader::TarReader(int fd, std::string name, TarLimits limits)
     : state_(std::make_unique<State>(fd, std::move(name), limits)) {
-    const Utf8Locale utf8;
+    const NamesAsBytes names_as_bytes;
     state_->open();
 }
 
@@ -225,7 +220,7 @@ TarReader::TarReader(TarReader&&) noexcept = default;
 TarReader& TarReader::operator=(TarReader&&) noexcept = default;
 
 const TarEntry* TarReader::next() {
-    const Utf8Locale utf8;
+    const NamesAsBytes names_as_bytes;
     archive_entry* entry = nullptr;
     if (state_->at_end ||
         state_->require(::archive_read_next_header(state_->tar.get(), &entry)) == ARCHIVE_EOF) {

@@ -11,8 +11,10 @@
 #include <array>
 #include <fstream>
 #include <random>
+#include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
@@ -40,16 +42,17 @@ TarEntry entry_of(const std::string& path, TarType type, mode_t mode,
 std::string attributes_of(const fs::path& path) {
     std::array<char, 65536> names{};
     const ssize_t length = ::llistxattr(path.c_str(), names.data(), names.size());
-    std::string text;
+    std::set<std::string> attributes;  // the kernel gives them in no order
     for (ssize_t at = 0; at < length;) {
         const std::string name = &names[static_cast<std::size_t>(at)];
         std::array<char, 4096> value{};
         const ssize_t size = ::lgetxattr(path.c_str(), name.c_str(), value.data(), value.size());
-        text += " " + name + "=" +
-                std::string(value.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+        attributes.insert(
+            " " + name + "=" +
+            std::string(value.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))));
         at += static_cast<ssize_t>(name.size()) + 1;
     }
-    return text;
+    return fmt::format("{}", fmt::join(attributes, ""));
 }
 
 std::string contents_of(const fs::path& path, const struct stat& status) {
@@ -247,6 +250,21 @@ std::map<std::string, std::string> fingerprint(const fs::path& root) {
                                 contents_of(path, status), attributes_of(path));
     }
     return all;
+}
+
+std::string difference(const std::map<std::string, std::string>& a,
+                       const std::map<std::string, std::string>& b) {
+    std::string text;
+    for (const auto* one : {&a, &b}) {
+        const auto& other = one == &a ? b : a;
+        for (const auto& [path, facts] : *one) {
+            const auto found = other.find(path);
+            if (found == other.end() || found->second != facts) {
+                text += (one == &a ? "- " : "+ ") + path + " " + facts + "\n";
+            }
+        }
+    }
+    return text;
 }
 
 void make_tree(const fs::path& root, std::uint32_t seed, bool privileged) {

@@ -42,6 +42,10 @@ std::string refusal_of(const std::string& archive, const std::filesystem::path& 
 /// extended attributes, and the first name of the same file.
 std::map<std::string, std::string> fingerprint(const std::filesystem::path& root);
 
+/// What two fingerprints do not have in common, a line each; "" for equal ones.
+std::string difference(const std::map<std::string, std::string>& a,
+                       const std::map<std::string, std::string>& b);
+
 /// Fills `root` with every type of file that our privileges allow, the same for the same seed.
 void make_tree(const std::filesystem::path& root, std::uint32_t seed, bool privileged);
 
