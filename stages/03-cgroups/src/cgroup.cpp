@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <chrono>
 #include <system_error>
 #include <thread>
@@ -19,13 +20,17 @@ namespace {
 
 /// The path below a tree's root for what a user asked for.
 std::string checked_path(const std::string& path) {
-    std::string result = path.starts_with("/") ? path.substr(1) : "drydock/" + path;
-    for (const fs::path& part : fs::path(result)) {
-        if (part.empty() || part == "." || part == "..") {
+    const std::string result = path.starts_with("/") ? path.substr(1) : "drydock/" + path;
+    std::size_t begin = 0;
+    while (begin <= result.size()) {
+        const std::size_t end = std::min(result.find('/', begin), result.size());
+        const std::string_view name = std::string_view(result).substr(begin, end - begin);
+        if (name.empty() || name == "." || name == "..") {
             throw InputError(fmt::format(
                 "cgroup path \"{}\": expected names between single slashes, none of them \"..\"",
                 path));
         }
+        begin = end + 1;
     }
     return result;
 }

@@ -6,6 +6,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <sstream>
 #include <system_error>
@@ -81,6 +82,21 @@ CgroupDirectory make_once(const CgroupDirectory& base, const std::string& path,
     return directory;
 }
 
+/// Removes what is empty above `path` up to our "drydock/", which goes too. Parents elsewhere are
+/// not ours.
+void remove_empty_above(const fs::path& path) {
+    const fs::path parent = path.parent_path();
+    if (std::ranges::find(parent, fs::path("drydock")) == parent.end()) {
+        return;
+    }
+    for (fs::path above = parent;; above = above.parent_path()) {
+        // EBUSY, ENOTEMPTY: another container's group is in it.
+        if (::rmdir(above.c_str()) == -1 || above.filename() == "drydock") {
+            return;
+        }
+    }
+}
+
 }  // namespace
 
 CgroupDirectory open_cgroup_directory(const fs::path& path) {
@@ -137,9 +153,8 @@ fs::path remove_group_directories(const std::vector<fs::path>& paths) {
     for (const fs::path& path : paths) {
         if (!try_remove_cgroup_directory(path)) {
             busy = busy.empty() ? path : busy;
-        } else if (path.parent_path().filename() == "drydock") {
-            ::rmdir(path.parent_path()
-                        .c_str());  // EBUSY, ENOTEMPTY: another container's group is in it
+        } else {
+            remove_empty_above(path);
         }
     }
     return busy;

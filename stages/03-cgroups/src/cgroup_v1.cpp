@@ -205,7 +205,7 @@ class GroupV1 : public Group {
 fs::path base_of(const Hierarchy& hierarchy, const std::string& controller, bool below_own) {
     // Resolved, because "cpu" is often a link to "cpu,cpuacct".
     const fs::path tree = fs::canonical(hierarchy.root / controller);
-    return below_own ? tree / own_group(controller).value_or("/").substr(1) : tree;
+    return below_own ? tree / own_group(controller).value_or("") : tree;
 }
 
 }  // namespace

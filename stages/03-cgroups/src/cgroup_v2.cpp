@@ -111,7 +111,7 @@ class GroupV2 : public Group {
 };
 
 fs::path base_of(const Hierarchy& hierarchy, bool below_own) {
-    return below_own ? hierarchy.root / own_group("").value_or("/").substr(1) : hierarchy.root;
+    return below_own ? hierarchy.root / own_group("").value_or("") : hierarchy.root;
 }
 
 }  // namespace

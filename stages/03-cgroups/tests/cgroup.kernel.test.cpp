@@ -1,5 +1,5 @@
-// One behaviour suite for every form of cgroups that this machine offers: v1 or hybrid or v2, and on a hybrid the v2
-// tree by itself, with the few controllers that it has.
+// One behaviour suite for every form of cgroups that this machine offers: v1 or hybrid or v2, and
+// on a hybrid the v2 tree by itself, with the few controllers that it has.
 #include "03-cgroups/cgroup.hpp"
 
 #include <fcntl.h>
@@ -193,19 +193,51 @@ TEST_CASE("make_cgroup: a group that somebody is in is refused and stays", "[03]
     }
 }
 
+TEST_CASE("make_group: below our own group, who joined is below it", "[03][cgroup]") {
+    for (const Hierarchy& hierarchy : offered()) {
+        CAPTURE(to_text(hierarchy.kind));
+        const drydock::GroupPlace place{.path = "drydock/" + unique_name(), .below_own = true};
+        Cgroup cgroup(drydock::make_group(hierarchy, place), place);
+        const std::vector<fs::path> directories = cgroup.directories();
+        const Child child = joined(cgroup, sleep_forever);
+        CHECK(becomes_true([&] { return cgroup.populated(); }));
+        Cgroup again = drydock::open_cgroup(place, hierarchy);
+        CHECK(again.directories() == directories);
+        CHECK(again.populated());
+        again.release();
+        cgroup.remove();
+        CHECK(all_gone(directories));
+    }
+}
+
+TEST_CASE("Cgroup: groups above it that it was put below go when they are empty", "[03][cgroup]") {
+    const std::string name = unique_name();
+    Cgroup first = drydock::make_cgroup(name + "/a/b", {});
+    Cgroup second = drydock::make_cgroup(name + "/c", {});
+    const fs::path directory = first.directories().at(0);
+    first.remove();
+    CHECK(!fs::exists(directory.parent_path()));
+    CHECK(fs::exists(directory.parent_path().parent_path()));
+    second.remove();
+    CHECK(!fs::exists(directory.parent_path().parent_path()));
+}
+
 TEST_CASE("make_cgroup: a path that leads out of its place is refused", "[03][cgroup]") {
-    for (const char* path : {"..", "../x", "/../x", "a//b", "a/../../b", "", "/", "."}) {
+    for (const char* path :
+         {"..", "../x", "/../x", "a//b", "a/../../b", "", "/", ".", "a/", "//a"}) {
         CAPTURE(path);
         CHECK_THROWS_AS(drydock::make_cgroup(path, {}), InputError);
     }
 }
 
-TEST_CASE("Cgroup: a process over its memory is killed, and it shows as out of memory", "[03][cgroup]") {
+TEST_CASE("Cgroup: a process over its memory is killed, and it shows as out of memory",
+          "[03][cgroup]") {
     for (const Hierarchy& hierarchy : offered()) {
         if (!offers(hierarchy, "memory")) {
             continue;
         }
-        Cgroup cgroup = drydock::make_cgroup(unique_name(), {.memory_bytes = 8 << 20, .memory_swap_bytes = 8 << 20}, hierarchy);
+        Cgroup cgroup = drydock::make_cgroup(
+            unique_name(), {.memory_bytes = 8 << 20, .memory_swap_bytes = 8 << 20}, hierarchy);
         CHECK(joined(cgroup, eat_memory).wait() == 128 + SIGKILL);
         CHECK(cgroup.statistics().oom_kills > 0);
         CHECK(cgroup.statistics().memory_peak_bytes <= 8 << 20);
@@ -253,9 +285,11 @@ TEST_CASE("Cgroup: a process that wants more CPU than its quota is throttled", "
         if (!offers(hierarchy, "cpu")) {
             continue;
         }
-        Cgroup cgroup = drydock::make_cgroup(unique_name(), {.nano_cpus = 100'000'000, .cpu_period_us = 10'000}, hierarchy);
+        Cgroup cgroup = drydock::make_cgroup(
+            unique_name(), {.nano_cpus = 100'000'000, .cpu_period_us = 10'000}, hierarchy);
         const Child busy = joined(cgroup, [] {
-            for (volatile unsigned long i = 0;; i = i + 1) {
+            for (;;) {
+                ::getppid();
             }
             return 0;
         });
@@ -274,13 +308,16 @@ TEST_CASE("make_cgroup: on v1 a cpuset takes its parent's CPUs and memory nodes"
     const Cgroup cgroup = drydock::make_cgroup(unique_name(), {}, hierarchy);
     for (const fs::path& directory : cgroup.directories()) {
         if (directory.native().find("cpuset") != std::string::npos) {
-            CHECK(drydock::read_file(directory / "cpuset.cpus") == drydock::read_file(hierarchy.root / "cpuset/cpuset.cpus"));
-            CHECK(drydock::read_file(directory / "cpuset.mems") == drydock::read_file(hierarchy.root / "cpuset/cpuset.mems"));
+            CHECK(drydock::read_file(directory / "cpuset.cpus") ==
+                  drydock::read_file(hierarchy.root / "cpuset/cpuset.cpus"));
+            CHECK(drydock::read_file(directory / "cpuset.mems") ==
+                  drydock::read_file(hierarchy.root / "cpuset/cpuset.mems"));
         }
     }
 }
 
-TEST_CASE("make_cgroup: a limit without its controller is refused and leaves nothing", "[03][cgroup]") {
+TEST_CASE("make_cgroup: a limit without its controller is refused and leaves nothing",
+          "[03][cgroup]") {
     for (const Hierarchy& hierarchy : offered()) {
         if (offers(hierarchy, "memory")) {
             continue;
@@ -299,17 +336,24 @@ TEST_CASE("find_hierarchy: a directory of another file system is none", "[03][cg
     const Hierarchy hierarchy = drydock::find_hierarchy(directory.path());
     CHECK(hierarchy.kind == HierarchyKind::None);
     CHECK(!drydock::make_cgroup("x", {}, hierarchy));
-    CHECK_THROWS_WITH(drydock::make_cgroup("x", {.pids = 10}, hierarchy), ContainsSubstring("limits cannot be had here"));
+    CHECK_THROWS_WITH(drydock::make_cgroup("x", {.pids = 10}, hierarchy),
+                      ContainsSubstring("limits cannot be had here"));
 }
 
-TEST_CASE("make_cgroup: somebody without rights gets none, and an error only when a limit is asked for", "[03][cgroup]") {
+TEST_CASE(
+    "make_cgroup: somebody without rights gets none, and an error only when a limit is asked for",
+    "[03][cgroup]") {
     constexpr unsigned kNobody = 65534;
-    CHECK(in_child_as(kNobody, [] { return drydock::make_cgroup(unique_name(), {}) ? 1 : 0; }) == 0);
+    CHECK(in_child_as(kNobody, [] { return drydock::make_cgroup(unique_name(), {}) ? 1 : 0; }) ==
+          0);
     CHECK(in_child_as(kNobody, [] {
               try {
                   drydock::make_cgroup(unique_name(), {.memory_bytes = 64 << 20});
               } catch (const InputError& e) {
-                  return std::string(e.what()).find("limits cannot be had here") != std::string::npos ? 0 : 2;
+                  return std::string(e.what()).find("limits cannot be had here") !=
+                                 std::string::npos
+                             ? 0
+                             : 2;
               }
               return 1;
           }) == 0);

@@ -64,7 +64,8 @@ TEST_CASE("LogLines: what never got its newline is kept without one", "[03][log]
     CHECK(logged({"a\nprompt> "}) == Texts{"a\n", "prompt> "});
 }
 
-TEST_CASE("LogLines: a long line is split at 16 KiB, and only its last part ends the line", "[03][log]") {
+TEST_CASE("LogLines: a long line is split at 16 KiB, and only its last part ends the line",
+          "[03][log]") {
     const std::string part(drydock::kMaxLogText, 'x');
     CHECK(logged({part + part + "yz\n"}) == Texts{part, part, "yz\n"});
     CHECK(logged({part + "\n"}) == Texts{part, "\n"});
@@ -90,5 +91,5 @@ TEST_CASE("LogLines: any bytes give valid JSON", "[03][log]") {
     for (int byte = 0; byte < 256; ++byte) {
         all += static_cast<char>(byte);
     }
-    CHECK_NOTHROW(logged({all, all}));
+    CHECK(logged({all, all}).size() == 3);
 }

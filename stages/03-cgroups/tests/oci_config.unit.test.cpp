@@ -1,0 +1,181 @@
+#include "03-cgroups/oci_config.hpp"
+
+#include "01-chroot/error.hpp"
+#include "01-chroot/temp_dir.hpp"
+#include "03-cgroups/bundle.hpp"
+
+#include "testing/catch.hpp"
+
+using drydock::InputError;
+using drydock::NotImplemented;
+using drydock::oci::parse_config;
+using drydock::testing::ContainsSubstring;
+
+namespace {
+
+/// A small good configuration with `part` among the properties of the object at `place` ("" is the
+/// whole).
+std::string with(const std::string& place, const std::string& part) {
+    const auto at = [&](const char* name) { return place == name ? part + "," : std::string(); };
+    return "{" + at("") + R"("ociVersion": "1.0.2", "process": {)" + at("process") +
+           R"("args": ["sh"], "cwd": "/"}, "root": {)" + at("root") +
+           R"("path": "rootfs"}, "linux": {)" + at("linux") + R"("resources": {)" +
+           (place == "resources" ? part : "") + R"(}, "namespaces": [{"type": "mount"})" +
+           (place == "namespaces" ? "," + part : "") + "]}}";
+}
+
+std::string error_of(const std::string& text) {
+    try {
+        const auto read = parse_config(text, "config.json");
+        drydock::options_from(read.config, "/bundle");
+    } catch (const std::exception& e) {
+        return e.what();
+    }
+    return "";
+}
+
+}  // namespace
+
+TEST_CASE("parse_config: a small good configuration is read", "[03][config]") {
+    const auto read = parse_config(
+        with("process", R"("env": ["A=b"], "user": {"uid": 1, "additionalGids": [2]})"), "c");
+    CHECK(read.warnings.empty());
+    CHECK(read.config.process.args == std::vector<std::string>{"sh"});
+    CHECK(read.config.process.env == std::vector<std::string>{"A=b"});
+    CHECK(read.config.process.user.uid == 1);
+    CHECK(read.config.process.user.additional_gids == std::vector<std::uint32_t>{2});
+    CHECK(read.config.root.path == "rootfs");
+}
+
+TEST_CASE("parse_config: an unknown property is warned about and ignored", "[03][config]") {
+    const auto read = parse_config(with("linux", R"("fo/o": 1)"), "c");
+    REQUIRE(read.warnings.size() == 1);
+    CHECK(read.warnings[0] == "c: /linux/fo~1o: unknown property, ignored");
+}
+
+TEST_CASE("parse_config: what is wrong is named with its place and what was expected",
+          "[03][config]") {
+    struct Row {
+        const char* place;
+        const char* part;
+        const char* error;
+    };
+    const Row table[] = {
+        {"process", R"("terminal": "yes")",
+         "config.json: /process/terminal: expected true or false, got \"yes\""},
+        {"process", R"("env": "A=b")", "/process/env: expected an array"},
+        {"process", R"("env": [1])", "/process/env/0: expected a string, got 1"},
+        {"process", R"("env": ["a\u0000b"])", "/process/env/0: expected a string without NUL"},
+        {"process", R"("user": {"uid": -1})",
+         "/process/user/uid: expected a whole number from 0 to 4294967294, got -1"},
+        {"process", R"("user": {"uid": 4294967295})",
+         "/process/user/uid: expected a whole number from 0 to 4294967294"},
+        {"process", R"("user": {"gid": 1.5})", "/process/user/gid: expected a whole number"},
+        {"process", R"("rlimits": [{"type": "NOFILE", "soft": 1, "hard": 1}])",
+         "/process/rlimits/0: expected a type as RLIMIT_NOFILE"},
+        {"process", R"("rlimits": [{"type": "RLIMIT_NOFILE", "soft": 2, "hard": 1}])",
+         "soft not above hard"},
+        {"process", R"("capabilities": {"bounding": ["CAP_FLY"]})", "CAP_FLY"},
+        {"process", R"("apparmorProfile": "x")", "not implemented: process.apparmorProfile"},
+        {"process", R"("oomScoreAdj": 5)", "not implemented: process.oomScoreAdj"},
+        {"", R"("mounts": [{"destination": "tmp"}])",
+         "/mounts/0/destination: expected an absolute path"},
+        {"", R"("mounts": [{}])", "/mounts/0: expected \"destination\""},
+        {"", R"("hooks": {"prestart": [{"path": "/bin/true"}]})",
+         "not implemented: hooks.prestart"},
+        {"", R"("hostname": "x")", "/hostname: expected a \"uts\""},
+        {"", R"("domainname": "x")", "not implemented: domainname"},
+        {"linux", R"("cgroupsPath": "a:b:c")", "groups of systemd"},
+        {"linux", R"("sysctl": {"kernel.core_pattern": "x"})", "sysctl \"kernel.core_pattern\""},
+        {"linux", R"("sysctl": {"net.ipv4.ip_forward": "1"})", "sysctl \"net.ipv4.ip_forward\""},
+        {"linux", R"("uidMappings": [{"containerID": 0, "hostID": 0, "size": 0}])",
+         "/linux/uidMappings/0/size"},
+        {"linux", R"("uidMappings": [{"containerID": 0, "hostID": 0, "size": 1}])",
+         "expected a \"user\""},
+        {"linux", R"("personality": {"domain": "LINUX32"})", "not implemented: linux.personality"},
+        {"linux", R"("rootfsPropagation": "shared")", "not implemented: linux.rootfsPropagation"},
+        {"linux", R"("seccomp": {"defaultAction": "SCMP_ACT_MAYBE"})",
+         "unknown action \"SCMP_ACT_MAYBE\""},
+        {"linux", R"("seccomp": {"defaultAction": "SCMP_ACT_NOTIFY"})",
+         "not implemented: linux.seccomp"},
+        {"linux", R"("devices": [{"path": "/dev/x", "type": "z"}])",
+         "/linux/devices/0/type: expected \"c\""},
+        {"namespaces", R"({"type": "mount"})",
+         "/linux/namespaces/1: expected each type of namespace once"},
+        {"namespaces", R"({"type": "moon"})", "unknown type \"moon\""},
+        {"namespaces", R"({"type": "pid", "path": "/proc/1/ns/pid"})",
+         "not implemented: linux.namespaces: joining a pid"},
+        {"resources", R"("memory": {"limit": 1024})",
+         "/linux/resources: expected memory limit 1 KiB: expected at least 6 MiB"},
+        {"resources", R"("memory": {"limit": "64m"})",
+         "/linux/resources/memory/limit: expected a whole number"},
+        {"resources", R"("memory": {"swappiness": 60})",
+         "not implemented: linux.resources.memory.swappiness"},
+        {"resources", R"("unified": {"memory.high": "1"})",
+         "not implemented: linux.resources.unified"},
+        {"resources", R"("devices": [{"allow": true, "access": "x"}])",
+         "/linux/resources/devices/0/access: expected letters of \"rwm\""},
+    };
+    for (const Row& row : table) {
+        CAPTURE(row.part);
+        CHECK_THAT(error_of(with(row.place, row.part)), ContainsSubstring(row.error));
+    }
+}
+
+TEST_CASE("parse_config: what is missing is named", "[03][config]") {
+    CHECK_THAT(error_of("{}"), ContainsSubstring("ociVersion"));
+    CHECK_THAT(error_of(R"({"ociVersion": "1.0.2"})"), ContainsSubstring("expected \"process\""));
+    CHECK_THAT(error_of(R"({"ociVersion": "1.0.2", "process": {"args": ["x"]}})"),
+               ContainsSubstring("/process: expected \"cwd\""));
+    CHECK_THAT(error_of(R"({"ociVersion": "1.0.2", "process": {"args": [], "cwd": "/"}})"),
+               ContainsSubstring("\"args\" with a command"));
+    CHECK_THAT(error_of(R"({"ociVersion": "1.0.2", "process": {"args": ["x"], "cwd": "/"}})"),
+               ContainsSubstring("expected \"root\""));
+    CHECK_THAT(error_of(R"({"ociVersion": "9.0"})"), ContainsSubstring("\"ociVersion\" 1.x"));
+    CHECK_THAT(error_of("[]"), ContainsSubstring("expected an object"));
+    CHECK_THAT(error_of("{\n\"ociVersion\": }"),
+               ContainsSubstring("config.json: parse error at line 2, column"));
+}
+
+TEST_CASE("parse_config: quota and period become CPUs, and come back exactly", "[03][config]") {
+    const auto read = parse_config(
+        with("resources", R"("cpu": {"quota": 33333, "period": 70000}, "pids": {"limit": -1})"),
+        "c");
+    CHECK(drydock::cpu_quota_us(read.config.linux_.limits) == 33333);
+    CHECK(read.config.linux_.limits.cpu_period_us == 70000);
+    CHECK(!read.config.linux_.limits.pids);
+}
+
+TEST_CASE("options_from: a mount at / is the root's own file system", "[03][config]") {
+    const auto read = parse_config(
+        with(
+            "",
+            R"("mounts": [{"destination": "/", "type": "overlay", "source": "overlay", "options": ["lowerdir=/a", "ro"]},
+                               {"destination": "/data", "type": "bind", "source": "vol", "options": ["rbind"]}])"),
+        "c");
+    const auto options = drydock::options_from(read.config, "/bundle");
+    REQUIRE(options.rootfs.filesystem);
+    CHECK(options.rootfs.filesystem->type == "overlay");
+    CHECK(options.rootfs.filesystem->data == "lowerdir=/a");
+    CHECK(options.rootfs.directory == "/bundle/rootfs");
+    REQUIRE(options.mounts.size() == 1);
+    CHECK(options.mounts[0].source == "/bundle/vol");
+}
+
+TEST_CASE("options_from: after \"deny all\" the harmless devices stay allowed", "[03][config]") {
+    const auto read =
+        parse_config(with("resources", R"("devices": [{"allow": false, "access": "rwm"}])"), "c");
+    const auto rules = drydock::options_from(read.config, "/bundle").device_rules;
+    REQUIRE(rules.size() > 2);
+    CHECK(drydock::to_text(rules[0]) == "a");
+    CHECK(!rules[0].allow);
+    CHECK(drydock::to_text(rules[3]) == "c 1:3 rwm");
+}
+
+TEST_CASE("load_bundle: a directory that is no bundle is refused", "[03][config]") {
+    const drydock::TempDir directory("bundle");
+    CHECK_THROWS_WITH(drydock::load_bundle(directory.path() / "nowhere", "x"),
+                      ContainsSubstring("no such directory"));
+    CHECK_THROWS_WITH(drydock::load_bundle(directory.path(), "x"),
+                      ContainsSubstring("config.json: no such file"));
+}
