@@ -1,6 +1,7 @@
 #include "03-cgroups/lifecycle.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -48,6 +49,17 @@ bool send_signal(const ProcessIdentity& who, int signal) {
     check(::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0),
           "pidfd_send_signal(pidfd of pid {}, sig={})", who.pid, signal);
     return true;
+}
+
+/// Whoever waits for the container removes what it made: two who remove the same thing would trip
+/// over each other.
+void await_end(const ProcessIdentity& keeper) {
+    constexpr int kDeadlineMs = 10'000;
+    const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, keeper.pid, 0)));
+    if (pidfd && alive(keeper)) {
+        pollfd ended{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+        check(::poll(&ended, 1, kDeadlineMs), "poll(pidfd of pid {})", keeper.pid);
+    }
 }
 
 /// A group that was being made when its maker died may be in either place.
@@ -161,7 +173,9 @@ void delete_container(const fs::path& root, const std::string& id, Deletion dele
             fmt::format("container \"{}\" is {}; stop it first, or use --force", id, status));
     }
     if (state.boot_id == this_boot_id()) {
-        send_signal(state.init, SIGKILL);
+        // One that is only being made ends with its maker.
+        send_signal(state.init.pid != 0 ? state.init : state.keeper, SIGKILL);
+        await_end(state.keeper);
     }
     remove_cgroups(state);
     remove_state(root, id);
