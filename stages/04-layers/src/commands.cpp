@@ -37,14 +37,14 @@ ContentStore open_store(const std::filesystem::path& path) {
 
 int apply(const std::filesystem::path& layer, const std::filesystem::path& directory) {
     const UniqueFd blob = open_file(layer, O_RDONLY);
-    const UniqueFd target = make_directory(directory);
-    if (!names_in(target.get()).empty()) {
+    if (std::filesystem::exists(directory) && !std::filesystem::is_empty(directory)) {
         throw InputError(fmt::format("{}: not empty; expected a directory for this layer alone",
                                      directory.native()));
     }
     const StopsWhenAsked stops;
     // Beside it first: nobody ever sees half a layer.
-    const std::filesystem::path whole = std::filesystem::canonical(directory);
+    const std::filesystem::path whole = std::filesystem::weakly_canonical(directory);
+    make_directory(whole.parent_path());
     const TempDir unfinished("." + whole.filename().native(), whole.parent_path());
     const UniqueFd root = open_file(unfinished.path(), O_RDONLY | O_DIRECTORY);
     check(::fchmod(root.get(), 0755), "fchmod({}, 0755)", unfinished.path().native());

@@ -17,6 +17,7 @@
 #include "04-layers/tar_create.hpp"
 
 #include "testing/catch.hpp"
+#include "testing/program.hpp"
 
 #include "layer_testing.hpp"
 
@@ -132,6 +133,32 @@ TEST_CASE("apply_layer: keeps owner, mode, times, capabilities and holes", "[04]
     CHECK((status_of(dir.path() / "r/d/setuid").st_mode & 07777U) == 06755);
     CHECK((status_of(dir.path() / "r/d").st_mode & 07777U) == 02750);
     CHECK(status_of(dir.path() / "r/d").st_mtim.tv_sec == 1'600'000'000);
+}
+
+TEST_CASE("apply_layer: holes stay holes, also at the end of a file", "[04][apply]") {
+    const TempDir dir("drydock-test");
+    const fs::path sparse = dir.path() / "sparse";
+    std::ofstream(sparse) << "begin";
+    constexpr std::uintmax_t kSize = std::uintmax_t{64} << 20U;
+    fs::resize_file(sparse, kSize);
+    const std::string archive = (dir.path() / "a.tar").native();
+    REQUIRE(run_program({"tar", "--sparse", "-cf", archive, "-C", dir.path().native(), "sparse"})
+                .status == 0);
+    apply_to(read_file(archive), dir.path() / "r");
+    const struct stat status = status_of(dir.path() / "r/sparse");
+    CHECK(static_cast<std::uintmax_t>(status.st_size) == kSize);
+    CHECK(status.st_blocks < 100);
+    CHECK(read_file(dir.path() / "r/sparse", kSize) == read_file(sparse, kSize));
+}
+
+TEST_CASE("apply_layer: modes do not depend on our umask", "[04][apply]") {
+    const TempDir dir("drydock-test");
+    const mode_t before = ::umask(077);
+    apply_to(tar_of({file("a/b/x"), file("y", "", 0666), directory("z", 0777)}), dir.path() / "r");
+    ::umask(before);
+    CHECK((status_of(dir.path() / "r/a/b").st_mode & 07777U) == 0755);
+    CHECK((status_of(dir.path() / "r/y").st_mode & 07777U) == 0666);
+    CHECK((status_of(dir.path() / "r/z").st_mode & 07777U) == 0777);
 }
 
 TEST_CASE("apply_layer: a read-only directory can be filled", "[04][apply]") {
