@@ -167,8 +167,10 @@ class Cell:
             raise Broken(expected, observed)
 
     def run(self, argv: list[str], *, as_user: str = "", without: int | None = None, cwd: str = "/tmp") -> Ended:
-        """Runs a program of /programs to its end. `as_user`: PLAIN_NOBODY, NOBODY_AS_ROOT or "" for root; `without`: a capability it cannot get."""
-        return self._finish(self._start(argv, as_user, without, cwd), lambda out: False)
+        """Runs a program of /programs to its end.
+        @param as_user  PLAIN_NOBODY, NOBODY_AS_ROOT, or "" for root
+        @param without  a capability it cannot get"""
+        return self._finish(self._start(argv, as_user, without, cwd), lambda out: None)
 
     def world(self, argv: list[str], *, as_user: str = "") -> World:
         """Runs `argv`, whose command must be HOLD, and looks at that command while it waits. Asked for the same again it
@@ -191,14 +193,18 @@ class Cell:
         process = self._start(argv, as_user, None, "/tmp")
         seen: list[World] = []
 
-        def look(out: str) -> bool:
+        def look(out: str) -> None:
             if "\n}\n" in out and not seen:
                 self.step("the command waits, and is looked at from outside")
-                seen.append(self._look(json.loads(out[:out.index("\n}\n") + 2])))
+                seen.append(self._look(_told(out[:out.index("\n}\n") + 2])))
                 process.stdin.close()
-            return False
 
-        ended = self._finish(process, look)
+        try:
+            ended = self._finish(process, look)
+        except Broken:
+            self._kill_everyone()
+            process.wait()
+            raise
         if not seen:
             raise Broken("the command runs in its container", f"the command never ran: {ended}")
         seen[0].ended = ended
@@ -305,6 +311,18 @@ class Cell:
                      "its output claims so, but no process runs the command")
 
 
+def _told(text: str) -> dict:
+    """What the probe says, if it is a probe that says it."""
+    try:
+        world = json.loads(text)
+        kinds = {"pid": int, "env": list, "processes": list}
+        if all(isinstance(world[key], kind) for key, kind in kinds.items()):
+            return world
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise Broken("the output of drydock-probe", f"something else: {text[:200]!r}")
+
+
 HOLD = ["/bin/sh", "-c", "/probe && read line"]
 
 
@@ -367,18 +385,18 @@ def inside(setting: Setting, body, seconds: float, limits) -> object:
     kernel.become_subreaper()  # so that the cell's PID 1 is ours to wait for when its parent is killed
     place = tempfile.mkdtemp(prefix="drydock-lab-")
     read_end, write_end = os.pipe()
-    try:
-        guard = os.fork()
-        if guard == 0:
-            os.close(read_end)
-            _guard(setting, body, place, write_end, limits)
-        os.close(write_end)
-        write_end = -1
-        text = _read_result(read_end, guard, seconds)
-    finally:
+    guard = os.fork()
+    if guard == 0:
         os.close(read_end)
-        if write_end != -1:
-            os.close(write_end)
+        _guard(setting, body, place, write_end, limits)
+    os.close(write_end)
+    try:
+        text = _read_all(read_end, time.monotonic() + seconds)
+    finally:
+        # Also when somebody pressed Ctrl-C. With the guard PID 1 dies, and with that the whole PID namespace.
+        os.kill(guard, signal.SIGKILL)
+        _wait_for_all()
+        os.close(read_end)
         os.rmdir(place)
     if not text:
         raise CannotRun("the grader's cell ended early: this is the grader's fault, not yours; please report it")
@@ -388,27 +406,17 @@ def inside(setting: Setting, body, seconds: float, limits) -> object:
     return answer["result"]
 
 
-def _read_result(read_end: int, guard: int, seconds: float) -> bytes:
-    text, deadline = b"", time.monotonic() + seconds
-    timed_out = False
-    while not timed_out:
-        if not select.select([read_end], [], [], max(deadline - time.monotonic(), 0))[0]:
-            timed_out = True
-            break
-        data = os.read(read_end, 1 << 16)
+def _read_all(fd: int, deadline: float) -> bytes:
+    text = b""
+    while select.select([fd], [], [], max(deadline - time.monotonic(), 0))[0]:
+        data = os.read(fd, 1 << 16)
         if not data:
-            break
+            return text
         text += data
-    if timed_out:
-        os.kill(guard, signal.SIGKILL)  # and with it PID 1, and with that one the whole PID namespace
-    _wait_for_all(guard)
-    if timed_out:
-        raise TimeoutError
-    return text
+    raise TimeoutError
 
 
-def _wait_for_all(guard: int) -> None:
-    os.waitpid(guard, 0)
+def _wait_for_all() -> None:
     try:
         while True:
             os.waitpid(-1, 0)

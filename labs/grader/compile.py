@@ -67,9 +67,10 @@ def _stage_program(lab: lab_file.Lab, out: pathlib.Path) -> pathlib.Path:
         members.append(pathlib.PurePosixPath(member).name)
         # Private headers of the stage stay in reach although the file is elsewhere now.
         words += ["-I", str((lab_file.ROOT / file).parent)]
-        for flag, value in (("-o", objects[-1]), ("-c", str(out / name)), ("-MF", str(out / f"{name}.d"))):
+        # Without the folder's name, which is another one each time: so ccache knows a file that it has seen.
+        for flag, value in (("-o", f"{name}.o"), ("-c", name), ("-MF", f"{name}.d")):
             words[words.index(flag) + 1] = value
-        _run(words, BUILD)
+        _run(words, out)
 
     # `cd … && ` and `: && ` are how CMake's rules for ninja begin and end.
     link = _only(commands, rf" -o bin/{re.escape(lab.program)}( |$)")

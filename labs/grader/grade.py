@@ -151,8 +151,8 @@ def _grade_mode(lab: lab_file.Lab, mode: str, seed: int, programs: dict[str, pat
         result.checks = [CheckResult(c.id, "fail", 0, c.points, "the whole of it took too long and was killed",
                                      "checks that end", f"{lab.id}.{c.id}") for c in lab.checks]
     finally:
-        limits.remove()
-    result.host_changes = host.changes(before, nonce)
+        left = limits.remove()
+    result.host_changes = [f"cgroup was left: {path}" for path in left] + host.changes(before, nonce)
     return result
 
 

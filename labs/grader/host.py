@@ -13,26 +13,25 @@ from . import cell
 
 
 class Limits:
-    """At most so many processes and so much memory for a whole cell: by cgroups where they can be had, and for the
-    number of processes by the PID namespace's own pid_max where the kernel (6.14) has one."""
+    """Cgroups for a cell, one in each hierarchy where one can be made: they hold it to so many processes and so much
+    memory where there is a controller for that, and because they are the roots of the cell's cgroup namespace whatever
+    it makes is below them. The PID namespace's own pid_max limits processes too where the kernel (6.14) has one."""
 
     PROCESSES = cell.PROCESS_LIMIT
     MEMORY = 1 << 30
 
     def __init__(self) -> None:
         self.directories: list[pathlib.Path] = []
-        for controller, files in (("pids", {"pids.max": self.PROCESSES}),
-                                  ("memory", {"memory.limit_in_bytes": self.MEMORY, "memory.max": self.MEMORY})):
-            parent = _cgroup_of_mine(controller)
-            directory = parent / f"drydock-lab-{os.getpid()}" if parent else None
-            if directory is None or directory in self.directories:
-                continue
+        for parent in _my_cgroups():
+            directory = parent / f"drydock-lab-{os.getpid()}"
             with contextlib.suppress(OSError):
                 directory.mkdir()
                 self.directories.append(directory)
-                for file, value in files.items():
-                    if (directory / file).exists():
-                        (directory / file).write_text(str(value), encoding="ascii")
+            for file, value in (("pids.max", str(self.PROCESSES)), ("memory.limit_in_bytes", str(self.MEMORY)),
+                                ("memory.max", str(self.MEMORY)), ("cpuset.cpus", None), ("cpuset.mems", None)):
+                with contextlib.suppress(OSError):
+                    if (directory / file).exists():  # a v1 cpuset begins empty, and takes nobody in like that
+                        (directory / file).write_text(value or (parent / file).read_text("ascii"), encoding="ascii")
 
     def join(self) -> None:
         for directory in self.directories:
@@ -47,57 +46,58 @@ class Limits:
             with contextlib.suppress(OSError):
                 pathlib.Path("/proc/sys/kernel/pid_max").write_text("400", encoding="ascii")
 
-    def remove(self) -> None:
-        for directory in self.directories:
-            for _ in range(200):  # EBUSY until the last process is gone
-                try:
-                    directory.rmdir()
-                    break
-                except FileNotFoundError:
-                    break
-                except OSError:
-                    time.sleep(0.01)
+    def remove(self) -> list[str]:
+        """@return the cgroups that the cell made and left"""
+        left = []
+        for top in self.directories:
+            below = [pathlib.Path(d) for d, _, _ in os.walk(top, topdown=False)]
+            left += [str(directory) for directory in below if directory != top]
+            for directory in below:
+                _remove_cgroup(directory)
         self.directories = []
+        return left
 
 
-def _cgroup_of_mine(controller: str) -> pathlib.Path | None:
-    """The directory of our own cgroup in the hierarchy that has this controller, if groups can be made below it."""
+def _remove_cgroup(directory: pathlib.Path) -> None:
+    for _ in range(200):  # EBUSY until the last process is gone
+        try:
+            directory.rmdir()
+            return
+        except FileNotFoundError:
+            return
+        except OSError:
+            time.sleep(0.01)
+
+
+def _my_cgroups() -> list[pathlib.Path]:
+    """The directory of our own cgroup in each hierarchy that is mounted here."""
     mine = {}
     for line in pathlib.Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
         _, names, path = line.split(":", 2)
-        for name in names.split(","):
-            mine[name] = path
+        mine |= dict.fromkeys(names.split(","), path)
+    found = {}
     for line in pathlib.Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
         fields, _, tail = line.partition(" - ")
         kind, _, options = tail.split(" ", 2)
-        point = pathlib.Path(fields.split()[4])
-        if kind == "cgroup" and controller in options.split(",") and controller in mine:
-            directory = point / mine[controller].lstrip("/")
-        elif kind == "cgroup2" and "" in mine:
-            directory = point / mine[""].lstrip("/")
-            enabled = directory / "cgroup.subtree_control"
-            if not enabled.exists() or controller not in enabled.read_text(encoding="ascii").split():
-                continue
-        else:
-            continue
-        if os.access(directory, os.W_OK):
-            return directory
-    return None
+        names = {"": None} if kind == "cgroup2" else dict.fromkeys(options.split(",")) if kind == "cgroup" else {}
+        for name in names:
+            if name in mine:
+                device, _, point = fields.split()[2:5]
+                found[device] = pathlib.Path(point) / mine[name].lstrip("/")
+    return list(found.values())
 
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """What a student's program could have changed on the host."""
+    """What a student's program could have changed on the host; of cgroups Limits knows."""
     mounts: frozenset[str]
-    cgroups: frozenset[str]
     links: frozenset[str]
     hostname: str
 
     @staticmethod
     def take() -> Snapshot:
         mounts = pathlib.Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
-        cgroups = (directory for directory, _, _ in os.walk("/sys/fs/cgroup"))
-        return Snapshot(frozenset(mounts), frozenset(cgroups), frozenset(os.listdir("/sys/class/net")), os.uname().nodename)
+        return Snapshot(frozenset(mounts), frozenset(os.listdir("/sys/class/net")), os.uname().nodename)
 
 
 def changes(before: Snapshot, nonce: str, seconds: float = 3.0) -> list[str]:
@@ -115,20 +115,11 @@ def _changes(before: Snapshot, nonce: str) -> list[str]:
     now = Snapshot.take()
     found = [f"mount appeared: {line}" for line in sorted(now.mounts - before.mounts)]
     found += [f"mount is gone or changed: {line}" for line in sorted(before.mounts - now.mounts)]
-    # A group in which somebody lives is somebody else's: of the cell nobody is left, see below.
-    found += [f"cgroup is left: {path}" for path in sorted(now.cgroups - before.cgroups) if not _inhabited(path)]
     found += [f"network interface is left: {name}" for name in sorted(now.links - before.links)]
     found += [f"network interface is gone: {name}" for name in sorted(before.links - now.links)]
     if now.hostname != before.hostname:
         found.append(f"hostname was {before.hostname} and is {now.hostname}")
     return found + [f"process is left: {pid}" for pid in _processes_with(f"DRYDOCK_LAB={nonce}")]
-
-
-def _inhabited(cgroup: str) -> bool:
-    try:
-        return any((pathlib.Path(d) / "cgroup.procs").read_text(encoding="ascii") for d, _, _ in os.walk(cgroup))
-    except OSError:
-        return True  # it went away while we looked
 
 
 def _processes_with(variable: str) -> list[int]:

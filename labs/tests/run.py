@@ -8,6 +8,7 @@ host as it was. Ends with "N passed, N failed"; exit status 77 when nothing can 
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ import traceback
 LABS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(LABS))
 from grader import compile as compiling  # noqa: E402
-from grader import grade, lab_file, report  # noqa: E402
+from grader import grade, host, lab_file, report  # noqa: E402
 
 # Bodies for a region of lab 01, and what the first check must observe.
 HOSTILE = {
@@ -27,13 +28,14 @@ HOSTILE = {
     "a fork bomb": ("for (;;) { ::syscall(SYS_fork); }", "did not end within"),
     "killing everything": ("::kill(-1, SIGKILL); ::pause();", "the command never ran"),
     "printing a world": ('std::string text = "{\\n \\"env\\": ["; for (char** v = environ; *v; ++v) { text += "\\""; '
-                         'text += *v; text += "\\","; } text += "\\"DRYDOCK_LAB=\\"],\\n \\"pid\\": 1\\n}\\n"; '
-                         'check(::write(1, text.data(), text.size()), "write()"); ::sleep(60);', "no process runs the command"),
+                         'text += *v; text += "\\","; } text += "\\"\\"],\\n \\"pid\\": 1, \\"processes\\": []\\n}\\n"; '
+                         'check(::write(1, text.data(), text.size()), "write()"); ::sleep(60);',
+                         "no process runs the command"),
+    "printing rubbish": ('check(::write(1, "{\\n}\\n", 4), "write()"); ::sleep(60);', "something else"),
     "removing its own ground": ('std::filesystem::remove_all("/programs"); std::filesystem::remove_all(rootfs); '
                                 'check(::chdir("/programs"), "chdir(/programs)");', "the command never ran"),
 }
-HOSTILE_INCLUDES = ("#include <csignal>\n#include <string>\n#include <sys/syscall.h>\n#include <unistd.h>\n"
-                    "#include <01-chroot/check.hpp>\n")
+HOSTILE_INCLUDES = "#include <csignal>\n#include <string>\n#include <sys/syscall.h>\n#include <unistd.h>\n"
 
 counts = {"passed": 0, "failed": 0}
 
@@ -138,12 +140,63 @@ def hostile_ends_in_time(name):
     assert took < 45, f"it took {took:.0f} s"
 
 
+def cgroups_made_in_the_cell_are_found():
+    limits = host.Limits()
+    if not limits.directories:
+        return
+    made = limits.directories[0] / "student"
+    made.mkdir()
+    expect(limits.remove(), [str(made)], "cgroups left")
+    assert not made.parent.exists(), made.parent
+
+
 def host_change_costs_all_points():
     lab = lab_file.load("01")
     mode = grade.ModeResult("root", [grade.CheckResult(c.id, "pass", c.points, c.points) for c in lab.checks],
                             host_changes=["mount appeared: /x"])
     result = grade.Grade(lab, 1, [mode])
     expect((result.status, result.points), ("fail", 0), "status and points")
+
+
+def interruption_leaves_nothing(number):
+    lab = lab_file.load("01")
+    before = host.Snapshot.take()
+    temporary = set(pathlib.Path(tempfile.gettempdir()).glob("drydock-lab-*"))
+    with tempfile.TemporaryDirectory(prefix="drydock-lab-test-") as folder:
+        files = lab.solutions()
+        files["escape.cpp"] = "int main() { for (volatile int i = 0;; i = i + 1) {} }\n"
+        for name, text in files.items():
+            (pathlib.Path(folder) / name).write_text(text, encoding="utf-8")
+        process = subprocess.Popen([sys.executable, LABS / "lab", "grade", "01", "--work", folder, "--mode", "root"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        deadline = time.monotonic() + 60
+        while not endless_loop_of(process.pid):
+            assert process.poll() is None and time.monotonic() < deadline, "the cell never came to the endless loop"
+            time.sleep(0.05)
+        os.killpg(process.pid, number)
+        expect(process.wait(30), 128 + number, "exit status")
+        process.stdout.close()
+    left = host.changes(before, "")
+    assert not left, "\n".join(left)
+    expect([d for d, _, _ in os.walk("/sys/fs/cgroup") if d.endswith(f"/drydock-lab-{process.pid}")], [], "cgroups left")
+    expect(set(pathlib.Path(tempfile.gettempdir()).glob("drydock-lab-*")) - temporary, set(), "left in the temporary folder")
+
+
+def endless_loop_of(grader):
+    """Whether a process named "escape" runs below this grader."""
+    parents, names = {}, {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            head, _, tail = pathlib.Path(f"/proc/{entry}/stat").read_text(encoding="utf-8", errors="replace").rpartition(") ")
+        except OSError:
+            continue
+        names[int(entry)], parents[int(entry)] = head.partition("(")[2], int(tail.split()[1])
+    for pid in [p for p, name in names.items() if name == "escape"]:
+        while pid in parents and pid != grader:
+            pid = parents[pid]
+        if pid == grader:
+            return True
+    return False
 
 
 def command_line():
@@ -212,7 +265,10 @@ def main():
     if "01" in [lab.id for lab in labs]:
         for name in HOSTILE:
             test(f"hostile: {name}", hostile_ends_in_time, name)
+        test("cgroups made in the cell are found", cgroups_made_in_the_cell_are_found)
         test("a change of the host costs all points", host_change_costs_all_points)
+        test("Ctrl-C leaves nothing behind", interruption_leaves_nothing, signal.SIGINT)
+        test("SIGTERM leaves nothing behind", interruption_leaves_nothing, signal.SIGTERM)
         test("the command line", command_line)
         test("what is not built cannot run", not_built_cannot_run)
     print(f"{counts['passed']} passed, {counts['failed']} failed")
