@@ -126,7 +126,6 @@ std::string path_in_image(const oci::ExecutionConfig& config, const std::string&
     return (workdir / path).lexically_normal().native();
 }
 
-// [region: apply-settings]
 SettingsChange apply_settings(BuildState& state, const Instruction& instruction, char escape) {
     oci::ExecutionConfig& config = state.config.config;
     const BuildState before = state;  // "ENV a=b c=$a": the old a
@@ -200,6 +199,5 @@ SettingsChange apply_settings(BuildState& state, const Instruction& instruction,
     const std::string verb = instruction.text.substr(0, instruction.text.find(' '));
     return {.canonical = verb + said, .created_by = "/bin/sh -c #(nop) " + verb + said};
 }
-// [/region]
 
 }  // namespace drydock

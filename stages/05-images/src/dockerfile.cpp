@@ -229,7 +229,6 @@ Verb verb_of(const RawInstruction& raw, std::string_view file) {
                                  near.empty() ? "" : fmt::format("; did you mean {}?", near)));
 }
 
-// [region: parse-instruction]
 Instruction parse_instruction(const Place& place) {
     const RawInstruction& raw = place.raw;
     Instruction result{.verb = verb_of(raw, place.file),
@@ -278,7 +277,6 @@ Instruction parse_instruction(const Place& place) {
     }
     return result;
 }
-// [/region]
 
 BuildStage parse_from(const Place& place) {
     BuildStage stage{.line = place.raw.line, .text = "FROM " + place.raw.text};

@@ -127,7 +127,7 @@ std::string suffix_of(const Reference& reference) {
 
 // [region: parse-reference]
 Reference parse_reference(std::string_view text) {
-    Reference result;
+    Reference result{.domain = std::string(kHub)};
     std::string_view rest = text;
     if (const std::size_t at = rest.find('@'); at != std::string_view::npos) {
         result.digest = parse_digest(rest.substr(at + 1));
@@ -151,8 +151,6 @@ Reference parse_reference(std::string_view text) {
         result.domain = rest.substr(0, first);
         check_domain(result.domain, text);
         rest.remove_prefix(first + 1);
-    } else {
-        result.domain = kHub;
     }
     check_path(rest, text);
     result.path = rest;

@@ -90,12 +90,10 @@ void Registry::handle(HttpExchange& exchange) {
         known = known || handler.endpoint == route.endpoint;
         if (handler.endpoint == route.endpoint && handler.method == method) {
             try {
-                ((*state_).*handler.handle)(exchange, route);
-            } catch (
-                const std::system_error& error) {  // paths of this machine are nobody's business
+                return ((*state_).*handler.handle)(exchange, route);
+            } catch (const std::system_error& error) {  // without paths of this machine
                 throw registry_refusal(500, "UNKNOWN", error.code().message());
             }
-            return;
         }
     }
     throw known ? registry_refusal(405, "UNSUPPORTED", "the operation is unsupported")

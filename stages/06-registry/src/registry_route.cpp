@@ -80,8 +80,7 @@ Route route_of(std::string_view path) {
         return {};
     }
     path.remove_prefix(4);
-    // A name may itself have parts that are called "blobs" or "tags": it is the end of the path
-    // that counts.
+    // Parts of a name may be called "blobs" or "tags" too: the end of the path counts.
     const std::vector<std::string_view> parts = split(path);
     const auto from_end = [&](std::size_t i) {
         return i < parts.size() ? parts[parts.size() - 1 - i] : std::string_view();
