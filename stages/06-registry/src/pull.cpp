@@ -98,7 +98,9 @@ void install(ImageStore& store, const RegistryClient::Document& document,
         }
         throw;
     }
-    store.tag(image, reference);
+    if (!reference.digest) {  // a digest is no name to give: the image is had by its ID then
+        store.tag(image, reference);
+    }
 }
 
 }  // namespace
@@ -112,7 +114,8 @@ std::string pull(ImageStore& store, const Reference& reference, const Credential
     const auto document = manifest_for_us(client, reference);
     const oci::Manifest manifest =
         parse_manifest(document.text, document.media_type, document.digest.text());
-    const std::optional<Image> before = store.find(reference);
+    const std::optional<Image> before =
+        reference.digest ? store.find(document.digest.text()) : store.find(reference);
     const bool new_here = !before || before->manifest.digest != document.digest;
 
     report.line(reference.digest ? reference.digest->text() : reference.tag,

@@ -16,6 +16,13 @@ std::string blob_location(const Route& route, const Digest& digest) {
     return fmt::format("/v2/{}/blobs/{}", route.name, digest.text());
 }
 
+void respond_created(HttpExchange& exchange, const Route& route, const Digest& digest) {
+    exchange.respond(201,
+                     {{.name = "Location", .value = blob_location(route, digest)},
+                      {.name = "Docker-Content-Digest", .value = digest.text()}},
+                     "");
+}
+
 std::string upload_location(const Route& route, const std::string& id) {
     return fmt::format("/v2/{}/blobs/uploads/{}", route.name, id);
 }
@@ -117,10 +124,7 @@ bool Registry::State::mount_blob(HttpExchange& exchange, const Route& route) {
         return false;
     }
     repositories.add_blob(route.name, digest);
-    exchange.respond(201,
-                     {{.name = "Location", .value = blob_location(route, digest)},
-                      {.name = "Docker-Content-Digest", .value = digest.text()}},
-                     "");
+    respond_created(exchange, route, digest);
     return true;
 }
 
@@ -130,7 +134,7 @@ void Registry::State::start_upload(HttpExchange& exchange, const Route& route) {
     }
     if (exchange.request().parameter("digest")) {  // all of it in this one request
         Upload upload{.repository = route.name, .ingest = store.begin()};
-        commit(exchange, route, upload);
+        respond_created(exchange, route, commit(exchange, route, upload));
         return;
     }
     const std::string id = uploads.begin(route.name);
@@ -139,8 +143,10 @@ void Registry::State::start_upload(HttpExchange& exchange, const Route& route) {
 
 void Registry::State::upload_status(HttpExchange& exchange, const Route& route) {
     const auto upload = uploads.find(route.name, route.reference);
-    const auto lock = write_alone(*upload);
-    exchange.respond(204, upload_headers(route, route.reference, upload->ingest.size()), "");
+    auto alone = write_alone(*upload);
+    const std::uint64_t size = upload->ingest.size();
+    alone.unlock();
+    exchange.respond(204, upload_headers(route, route.reference, size), "");
 }
 
 void Registry::State::receive(HttpExchange& exchange, Upload& upload) const {
@@ -152,16 +158,17 @@ void Registry::State::receive(HttpExchange& exchange, Upload& upload) const {
 
 void Registry::State::append_upload(HttpExchange& exchange, const Route& route) {
     const auto upload = uploads.find(route.name, route.reference);
-    const auto lock = write_alone(*upload);
+    auto alone = write_alone(*upload);
     check_range(exchange.request(), route, upload->ingest.size());
     receive(exchange, *upload);
-    exchange.respond(202, upload_headers(route, route.reference, upload->ingest.size()), "");
+    const std::uint64_t size = upload->ingest.size();
+    alone.unlock();  // before the answer, on which the client may send the next chunk at once
+    exchange.respond(202, upload_headers(route, route.reference, size), "");
 }
 
 // [region: commit-upload]
-void Registry::State::commit(HttpExchange& exchange, const Route& route, Upload& upload) {
-    const Digest expected =
-        digest_from_request(exchange.request().parameter("digest").value_or(""));
+Digest Registry::State::commit(HttpExchange& exchange, const Route& route, Upload& upload) {
+    Digest expected = digest_from_request(exchange.request().parameter("digest").value_or(""));
     receive(exchange, upload);
     upload.ended = true;
     try {
@@ -172,33 +179,33 @@ void Registry::State::commit(HttpExchange& exchange, const Route& route, Upload&
     }
     // The blob first: a repository never has one that is not there.
     repositories.add_blob(route.name, expected);
-    exchange.respond(201,
-                     {{.name = "Location", .value = blob_location(route, expected)},
-                      {.name = "Docker-Content-Digest", .value = expected.text()}},
-                     "");
+    return expected;
 }
 // [/region]
 
 void Registry::State::finish_upload(HttpExchange& exchange, const Route& route) {
     const auto upload = uploads.find(route.name, route.reference);
-    const auto lock = write_alone(*upload);
+    const auto alone = write_alone(*upload);
     check_range(exchange.request(), route, upload->ingest.size());
     try {
-        commit(exchange, route, *upload);
+        const Digest digest = commit(exchange, route, *upload);
+        uploads.end(route.reference);
+        respond_created(exchange, route, digest);
     } catch (...) {
         if (upload->ended) {
             uploads.end(route.reference);
         }
         throw;
     }
-    uploads.end(route.reference);
 }
 
 void Registry::State::cancel_upload(HttpExchange& exchange, const Route& route) {
-    const auto upload = uploads.find(route.name, route.reference);
-    const auto lock = write_alone(*upload);
-    upload->ended = true;
-    uploads.end(route.reference);
+    {
+        const auto upload = uploads.find(route.name, route.reference);
+        const auto alone = write_alone(*upload);
+        upload->ended = true;
+        uploads.end(route.reference);
+    }  // here its bytes go
     exchange.respond(204, {}, "");
 }
 

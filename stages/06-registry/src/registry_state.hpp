@@ -45,7 +45,7 @@ struct Registry::State {
     [[nodiscard]] Digest visible_blob(const Route& route) const;
     [[nodiscard]] bool mount_blob(HttpExchange& exchange, const Route& route);
     void receive(HttpExchange& exchange, Upload& upload) const;
-    void commit(HttpExchange& exchange, const Route& route, Upload& upload);
+    Digest commit(HttpExchange& exchange, const Route& route, Upload& upload);
     void expect_contents(const std::string& name, const std::string& text,
                          const std::string& type) const;
 };

@@ -101,9 +101,9 @@ Image image_for(ImageStore& store, const Options& options) {
         return ensure_base_image(store);
     }
     fmt::print(stderr, "Unable to find image '{}' locally\n", familiar(reference));
-    drydock::pull(store, reference, options.credentials,
-                  [](const Progress& progress) { print(stderr, progress); });
-    return store.get(options.image);
+    // By its digest: what the tag says now may be another image already.
+    return store.get(drydock::pull(store, reference, options.credentials,
+                                   [](const Progress& progress) { print(stderr, progress); }));
 }
 
 }  // namespace
