@@ -64,6 +64,20 @@ UniqueFd empty_directory() {
         "fsmount(tmpfs, MOUNT_ATTR_RDONLY)"));
 }
 
+/// The first directory gets the tmpfs itself, the others clones of it: before Linux 6.15 only what
+/// is mounted in this namespace can be cloned.
+void mask_directory(int target, const std::string& path, UniqueFd& empty) {
+    if (empty) {
+        bind_fd_at(target, empty.get(),
+                   {.source = "empty tmpfs", .target = path, .flags = MS_BIND});
+        return;
+    }
+    empty = empty_directory();
+    check(::move_mount(empty.get(), "", target, "",
+                       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
+          "move_mount(empty tmpfs, {})", path);
+}
+
 }  // namespace
 
 std::vector<std::string> default_masked_paths() {
@@ -88,11 +102,7 @@ void mask_paths(std::span<const std::string> paths) {
             continue;
         }
         if (is_directory(target.get(), path)) {
-            if (!empty) {
-                empty = empty_directory();
-            }
-            bind_fd_at(target.get(), empty.get(),
-                       {.source = "empty tmpfs", .target = path, .flags = MS_BIND});
+            mask_directory(target.get(), path, empty);
         } else {
             bind_fd_at(target.get(), null.get(),
                        {.source = "/dev/null", .target = path, .flags = MS_BIND | MS_RDONLY});
