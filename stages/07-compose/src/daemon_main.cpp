@@ -2,15 +2,27 @@
 
 #include "01-chroot/command_line.hpp"
 #include "01-chroot/error.hpp"
+#include "07-compose/api/daemon.hpp"
 
 int main(int argc, char** argv) {
     constexpr const char* kProgram = "drydock-daemon";
-    CLI::App app("Serves the Docker Engine API on a Unix socket", kProgram);
+    CLI::App app(
+        "Serves the Docker Engine API on a Unix socket, and runs the containers asked for there",
+        kProgram);
+    drydock::DaemonOptions options = drydock::default_daemon_options();
+    app.add_option("--host,-H", options.host, "unix://PATH of the socket (RUN_ROOT/drydock.sock)")
+        ->type_name("ADDRESS");
+    app.add_option("--data-root", options.data_root, "where images and containers are kept")
+        ->capture_default_str()
+        ->type_name("DIR");
+    app.add_option("--run-root", options.run_root, "where what a reboot forgets is kept")
+        ->capture_default_str()
+        ->type_name("DIR");
     try {
         if (const auto status = drydock::parse_command_line(app, argc, argv)) {
             return *status;
         }
-        throw drydock::NotImplemented("the daemon");
+        return drydock::run_daemon(options);
     } catch (...) {
         return drydock::report_current_exception(kProgram);
     }

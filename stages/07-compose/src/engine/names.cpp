@@ -37,16 +37,6 @@ std::uint32_t random_number() {
 
 }  // namespace
 
-std::string new_container_id() {
-    std::array<unsigned char, 32> bytes{};
-    check(::getrandom(bytes.data(), bytes.size(), 0), "getrandom({} bytes)", bytes.size());
-    std::string id;
-    for (const unsigned char byte : bytes) {
-        id += fmt::format("{:02x}", byte);
-    }
-    return id;
-}
-
 std::string new_container_name(const std::function<bool(const std::string&)>& taken) {
     std::string name = fmt::format("{}_{}", kLeft[random_number() % kLeft.size()],
                                    kRight[random_number() % kRight.size()]);

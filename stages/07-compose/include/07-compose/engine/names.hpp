@@ -6,9 +6,6 @@
 
 namespace drydock {
 
-/// 64 random hexadecimal digits: a container's ID.
-std::string new_container_id();
-
 /// Two words for a container that nobody named, "brisk_anchor"; with a number behind them once
 /// `taken` says that the plain ones are in use.
 std::string new_container_name(const std::function<bool(const std::string&)>& taken);

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace drydock {
+
+struct DaemonOptions {
+    std::string host{};  ///< "unix:///path"; empty: drydock.sock in run_root
+    std::filesystem::path data_root{};
+    std::filesystem::path run_root{};
+};
+
+/// /var/lib/drydock and /run/drydock; for who is not root, drydock in $XDG_DATA_HOME and in
+/// $XDG_RUNTIME_DIR.
+DaemonOptions default_daemon_options();
+
+/// Serves until SIGTERM or SIGINT. Containers go on then: each has a shim, and the next daemon
+/// takes them up.
+/// @return 0
+/// @throws InputError for an address that is none, another daemon with the same data root
+int run_daemon(const DaemonOptions& options);
+
+}  // namespace drydock

@@ -1,0 +1,142 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "01-chroot/unique_fd.hpp"
+#include "05-images/image_store.hpp"
+#include "07-compose/engine/container.hpp"
+#include "07-compose/engine/container_store.hpp"
+#include "07-compose/engine/exit_watcher.hpp"
+#include "07-compose/engine/jobs.hpp"
+#include "07-compose/engine/waiter.hpp"
+
+namespace drydock {
+
+struct EngineOptions {
+    std::filesystem::path data_root{};
+    std::filesystem::path run_root{};
+};
+
+/// What stop() does when the container goes on after the signal.
+struct StopRequest {
+    std::optional<std::string> signal{};  ///< nothing: the container's own stop signal
+    std::optional<std::chrono::seconds>
+        grace{};  ///< nothing: the container's own, else 10 s; negative: no end
+};
+
+struct EngineCounts {
+    std::size_t running = 0;
+    std::size_t stopped = 0;
+};
+
+/// Every container of one data root, from creation to removal. For any number of threads; each call
+/// does what it says whether its client is still there or not.
+///
+/// `name` below is an ID, a name (a leading "/" does not matter), or the beginning of exactly one
+/// ID. All throw EngineError NotFound "No such container: x", BadRequest when the beginning fits
+/// several.
+class Engine {
+  public:
+    /// Opens the data root, and takes up what an earlier daemon left: a running container stays
+    /// one, a dead one is exited with the code its shim noted, one that was to be removed at its
+    /// end is removed. Starts nothing.
+    /// @throws InputError when another process has the data root
+    explicit Engine(EngineOptions options);
+    /// Containers go on.
+    ~Engine();
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+    Engine(Engine&&) = delete;
+    Engine& operator=(Engine&&) = delete;
+
+    [[nodiscard]] const EngineOptions& options() const noexcept { return options_; }
+    [[nodiscard]] ImageStore& images() noexcept { return images_; }
+    [[nodiscard]] Jobs& jobs() noexcept { return jobs_; }
+    [[nodiscard]] const ContainerStore& store() const noexcept { return store_; }
+    /// Where the runtime keeps its state, for builds too.
+    [[nodiscard]] std::filesystem::path runtime_root() const {
+        return options_.run_root / "runtime";
+    }
+
+    /// Makes a container of the image `config.image`, whose settings fill what config leaves empty.
+    /// @param name "" for one of ours
+    /// @return its ID
+    /// @throws EngineError NotFound "No such image: x:latest"; Conflict in docker's words when the
+    /// name is in use
+    std::string create(ContainerConfig config, const std::string& name);
+    /// Returns when the command runs.
+    /// @throws EngineError NotModified when it does already; SetupError with docker's words for a
+    /// command that is not
+    ///         there; the container is "created" then with that exit code, or gone if it was to be
+    ///         removed at its end
+    void start(std::string_view name);
+    /// Returns when it has ended.
+    /// @throws EngineError NotModified when it does not run
+    void stop(std::string_view name, const StopRequest& request);
+    /// stop() if it runs, and start().
+    void restart(std::string_view name, const StopRequest& request);
+    /// @throws EngineError Conflict "Container x is not running"; InputError for no signal
+    void kill(std::string_view name, std::string_view signal);
+    /// Removes it and all it had.
+    /// @throws EngineError Conflict when it runs and `force` is false
+    void remove(std::string_view name, bool force);
+    /// @throws EngineError Conflict when the name is in use
+    void rename(std::string_view name, const std::string& new_name);
+
+    /// Registers somebody who waits; never blocks.
+    [[nodiscard]] std::shared_ptr<Waiter> wait(std::string_view name, WaitCondition condition);
+
+    /// As it is now.
+    [[nodiscard]] Container find(std::string_view name) const;
+    /// All of them, the newest first.
+    [[nodiscard]] std::vector<Container> list() const;
+    [[nodiscard]] EngineCounts counts() const;
+
+    /// Makes every call that waits for a container return; to be called before the threads that
+    /// make them are joined.
+    void stop_waiting();
+    [[nodiscard]] bool waiting_ended() const;
+
+  private:
+    struct Entry;
+    using EntryPtr = std::shared_ptr<Entry>;
+
+    [[nodiscard]] EntryPtr entry(std::string_view name) const;
+    std::shared_ptr<Waiter> add_waiter(const EntryPtr& entry, WaitCondition condition);
+    void reserve_name(const std::string& name, const std::string& id);
+    void take_up(Container container);
+    void adopt(const EntryPtr& entry);
+    void launch(const EntryPtr& entry);
+    void start_failed(const EntryPtr& entry, int exit_code, const std::string& error);
+    void on_exit(const std::string& id);
+    void note_exit(const EntryPtr& entry);
+    void signal(const EntryPtr& entry, int number) const;
+    bool await_end(const EntryPtr& entry, std::optional<std::chrono::milliseconds> timeout);
+    void discard(const EntryPtr& entry);
+    void save_state(const EntryPtr& entry) const;
+    static void release(Entry& entry, WaitCondition least);
+
+    EngineOptions options_;
+    UniqueFd lock_;
+    ImageStore images_;
+    ContainerStore store_;
+    Jobs jobs_{};
+    UniqueFd stopping_;           ///< an eventfd: readable once nobody shall wait any more
+    mutable std::mutex mutex_{};  ///< guards all below, and what the entries hold
+    std::map<std::string, EntryPtr> entries_{};  ///< by ID
+    std::map<std::string, std::string>
+        names_{};  ///< the ID behind each name; "" while it is being created
+    std::unique_ptr<ExitWatcher> watcher_{};
+};
+
+}  // namespace drydock

@@ -1,0 +1,208 @@
+#include "api/container_json.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include <nlohmann/json.hpp>
+
+namespace drydock::api {
+namespace {
+
+using nlohmann::json;
+
+/// The members of HostConfig that clients expect and Drydock has no setting for, with what they are
+/// when nobody sets them.
+const json& neutral_host_config() {
+    static const json kNeutral = json::parse(R"({
+        "Binds": null, "ContainerIDFile": "", "LogConfig": {"Type": "json-file", "Config": {}},
+        "PortBindings": {}, "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}, "VolumeDriver": "",
+        "VolumesFrom": null, "ConsoleSize": [0, 0], "CapAdd": null, "CapDrop": null, "CgroupnsMode": "private",
+        "Dns": [], "DnsOptions": [], "DnsSearch": [], "ExtraHosts": null, "GroupAdd": null, "IpcMode": "private",
+        "Cgroup": "", "Links": null, "OomScoreAdj": 0, "PidMode": "", "Privileged": false, "PublishAllPorts": false,
+        "SecurityOpt": null, "UTSMode": "", "UsernsMode": "", "ShmSize": 67108864, "Runtime": "drydock",
+        "Isolation": "", "CgroupParent": "", "BlkioWeight": 0, "BlkioWeightDevice": [], "BlkioDeviceReadBps": [],
+        "BlkioDeviceWriteBps": [], "BlkioDeviceReadIOps": [], "BlkioDeviceWriteIOps": [], "CpuPeriod": 0,
+        "CpuQuota": 0, "CpuRealtimePeriod": 0, "CpuRealtimeRuntime": 0, "CpusetCpus": "", "CpusetMems": "",
+        "Devices": [], "DeviceCgroupRules": null, "DeviceRequests": null, "MemorySwappiness": null,
+        "OomKillDisable": false, "Ulimits": null, "CpuCount": 0, "CpuPercent": 0, "IOMaximumIOps": 0,
+        "IOMaximumBandwidth": 0, "MaskedPaths": null, "ReadonlyPaths": null, "Mounts": []})");
+    return kNeutral;
+}
+
+json host_config_json(const ContainerConfig& config) {
+    json host = neutral_host_config();
+    host["Memory"] = config.limits.memory_bytes.value_or(0);
+    host["MemorySwap"] = config.limits.memory_swap_bytes.value_or(0);
+    host["MemoryReservation"] = config.memory_reservation;
+    host["NanoCpus"] = config.limits.nano_cpus.value_or(0);
+    host["CpuShares"] = config.limits.cpu_shares.value_or(0);
+    host["PidsLimit"] = config.limits.pids ? json(*config.limits.pids) : json(nullptr);
+    host["NetworkMode"] = config.network_mode;
+    host["AutoRemove"] = config.auto_remove;
+    host["ReadonlyRootfs"] = config.read_only;
+    host["Annotations"] = config.annotations;
+    return host;
+}
+
+json words_or_null(const std::optional<std::vector<std::string>>& words) {
+    return words && !words->empty() ? json(*words) : json(nullptr);
+}
+
+json config_json(const ContainerConfig& config) {
+    json ports = json::object();
+    for (const std::string& port : config.exposed_ports) {
+        ports[port] = json::object();
+    }
+    json object = {{"Hostname", config.hostname},
+                   {"Domainname", ""},
+                   {"User", config.user},
+                   {"AttachStdin", config.attach_stdin},
+                   {"AttachStdout", config.attach_stdout},
+                   {"AttachStderr", config.attach_stderr},
+                   {"Tty", false},
+                   {"OpenStdin", false},
+                   {"StdinOnce", false},
+                   {"Env", config.env},
+                   {"Cmd", words_or_null(config.cmd)},
+                   {"Image", config.image},
+                   {"Volumes", nullptr},
+                   {"WorkingDir", config.working_dir},
+                   {"Entrypoint", words_or_null(config.entrypoint)},
+                   {"OnBuild", nullptr},
+                   {"Labels", config.labels}};
+    if (!config.exposed_ports.empty()) {
+        object["ExposedPorts"] = ports;
+    }
+    if (!config.stop_signal.empty()) {
+        object["StopSignal"] = config.stop_signal;
+    }
+    if (config.stop_timeout) {
+        object["StopTimeout"] = *config.stop_timeout;
+    }
+    return object;
+}
+
+json state_json(const ContainerStatus& state) {
+    return {{"Status", name_of(state.status)},
+            {"Running", state.status == Status::Running},
+            {"Paused", false},
+            {"Restarting", false},
+            {"OOMKilled", state.oom_killed},
+            {"Dead", state.status == Status::Dead},
+            {"Pid", state.pid},
+            {"ExitCode", state.exit_code},
+            {"Error", state.error},
+            {"StartedAt", to_text(state.started_at)},
+            {"FinishedAt",
+             to_text(state.status == Status::Running ? std::nullopt : state.finished_at)}};
+}
+
+std::string network_name(const ContainerConfig& config) {
+    return config.network_mode == "default" ? "none" : config.network_mode;
+}
+
+json networks_json(const ContainerConfig& config) {
+    return {{network_name(config),
+             {{"IPAMConfig", nullptr},
+              {"Links", nullptr},
+              {"Aliases", nullptr},
+              {"MacAddress", ""},
+              {"NetworkID", ""},
+              {"EndpointID", ""},
+              {"Gateway", ""},
+              {"IPAddress", ""},
+              {"IPPrefixLen", 0},
+              {"IPv6Gateway", ""},
+              {"GlobalIPv6Address", ""},
+              {"GlobalIPv6PrefixLen", 0},
+              {"DriverOpts", nullptr},
+              {"DNSNames", nullptr}}}};
+}
+
+/// One word as a shell would need it.
+std::string quoted(const std::string& word) {
+    const auto plain = [](unsigned char c) {
+        return std::isalnum(c) != 0 ||
+               std::string_view("@%+=:,./-_").find(static_cast<char>(c)) != std::string_view::npos;
+    };
+    if (!word.empty() && std::ranges::all_of(word, plain)) {
+        return word;
+    }
+    std::string result = "'";
+    for (const char c : word) {
+        result += c == '\'' ? std::string("'\"'\"'") : std::string(1, c);
+    }
+    return result + "'";
+}
+
+}  // namespace
+
+json inspect_json(const Container& container, const Engine& engine) {
+    const ContainerConfig& config = container.config;
+    const auto words = command_line(config);
+    const std::filesystem::path directory = engine.store().directory(container.id);
+    json ports = json::object();
+    for (const std::string& port : config.exposed_ports) {
+        ports[port] = nullptr;
+    }
+    return {
+        {"Id", container.id},
+        {"Created", to_text(container.created)},
+        {"Path", words.empty() ? "" : words.front()},
+        {"Args", words.empty() ? json::array()
+                               : json(std::vector<std::string>(words.begin() + 1, words.end()))},
+        {"State", state_json(container.state)},
+        {"Image", config.image_id},
+        {"ResolvConfPath", ""},
+        {"HostnamePath", ""},
+        {"HostsPath", ""},
+        {"LogPath", engine.store().log_file(container.id).native()},
+        {"Name", "/" + container.name},
+        {"RestartCount", 0},
+        {"Driver", "overlay2"},
+        {"Platform", "linux"},
+        {"MountLabel", ""},
+        {"ProcessLabel", ""},
+        {"AppArmorProfile", ""},
+        {"ExecIDs", nullptr},
+        {"HostConfig", host_config_json(config)},
+        {"GraphDriver", {{"Name", "overlay2"}, {"Data", nullptr}}},
+        {"Mounts", json::array()},
+        {"Config", config_json(config)},
+        {"NetworkSettings",
+         {{"Bridge", ""},
+          {"SandboxID", ""},
+          {"SandboxKey", ""},
+          {"Ports", ports},
+          {"HairpinMode", false},
+          {"Gateway", ""},
+          {"IPAddress", ""},
+          {"IPPrefixLen", 0},
+          {"MacAddress", ""},
+          {"Networks", networks_json(config)}}},
+        {"BundlePath", directory.native()}};
+}
+
+json list_json(const Container& container) {
+    std::string command;
+    for (const std::string& word : command_line(container.config)) {
+        command += (command.empty() ? "" : " ") + quoted(word);
+    }
+    return {
+        {"Id", container.id},
+        {"Names", {"/" + container.name}},
+        {"Image", container.config.image},
+        {"ImageID", container.config.image_id},
+        {"Command", command},
+        {"Created",
+         std::chrono::floor<std::chrono::seconds>(container.created).time_since_epoch().count()},
+        {"Ports", json::array()},
+        {"Labels", container.config.labels},
+        {"State", name_of(container.state.status)},
+        {"Status", status_text(container.state, now())},
+        {"HostConfig", {{"NetworkMode", container.config.network_mode}}},
+        {"NetworkSettings", {{"Networks", networks_json(container.config)}}},
+        {"Mounts", json::array()}};
+}
+
+}  // namespace drydock::api

@@ -1,0 +1,161 @@
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "01-chroot/error.hpp"
+#include "01-chroot/file.hpp"
+#include "07-compose/api/routes.hpp"
+#include "07-compose/engine/engine_error.hpp"
+
+#include "api/container_filters.hpp"
+#include "api/container_json.hpp"
+#include "api/create_body.hpp"
+
+namespace drydock::api {
+namespace {
+
+using nlohmann::json;
+
+/// For the filter `ancestor`; "" when there is no such image.
+std::string image_id(Engine& engine, const std::string& name) {
+    try {
+        const auto image = engine.images().find(name);
+        return image ? image->id.text() : "";
+    } catch (const InputError&) {
+        return "";
+    }
+}
+
+void create(Call& call) {
+    ContainerConfig config = read_create_body(json_body(call));
+    const std::string id = call.engine.create(std::move(config), call.parameter("name"));
+    respond_json(call, 201, {{"Id", id}, {"Warnings", json::array()}});
+}
+
+void list(Call& call) {
+    const Filters filters = parse_container_filters(call.parameter("filters"));
+    const long limit = call.number("limit").value_or(-1);
+    const bool all = call.flag("all") || limit > 0 || filters.contains("status");
+    json result = json::array();
+    for (const Container& container : call.engine.list()) {
+        const bool wanted = (all || container.state.status == Status::Running) &&
+                            passes(container, filters, [&](const std::string& name) {
+                                return image_id(call.engine, name);
+                            });
+        if (wanted && (limit <= 0 || result.size() < static_cast<std::size_t>(limit))) {
+            result.push_back(list_json(container));
+        }
+    }
+    respond_json(call, 200, result);
+}
+
+void inspect(Call& call) {
+    respond_json(call, 200, inspect_json(call.engine.find(call.name()), call.engine));
+}
+
+void start(Call& call) {
+    // A body was once a way to change the container's settings. One that holds any is refused
+    // rather than ignored.
+    if (json_body(call).size() > 0) {
+        throw InputError(
+            "starting container with non-empty request body was deprecated since API v1.22 and "
+            "removed in v1.24");
+    }
+    call.engine.start(call.name());
+    respond_empty(call, 204);
+}
+
+StopRequest stop_request(Call& call) {
+    StopRequest request;
+    if (const auto grace = call.number("t")) {
+        request.grace = std::chrono::seconds(*grace);
+    }
+    if (const std::string signal = call.parameter("signal");
+        !signal.empty() && call.version >= 42) {
+        request.signal = signal;
+    }
+    return request;
+}
+
+void stop(Call& call) {
+    call.engine.stop(call.name(), stop_request(call));
+    respond_empty(call, 204);
+}
+
+void restart(Call& call) {
+    call.engine.restart(call.name(), stop_request(call));
+    respond_empty(call, 204);
+}
+
+void kill(Call& call) {
+    call.engine.kill(call.name(), call.parameter("signal"));
+    respond_empty(call, 204);
+}
+
+void rename(Call& call) {
+    call.engine.rename(call.name(), call.parameter("name"));
+    respond_empty(call, 204);
+}
+
+void remove(Call& call) {
+    if (call.flag("link")) {
+        throw NotImplemented("links");
+    }
+    call.engine.remove(call.name(), call.flag("force"));
+    respond_empty(call, 204);
+}
+
+void prune(Call& call) {
+    constexpr std::array<std::string_view, 1> kKnown = {"label"};
+    const Filters filters = parse_filters(call.parameter("filters"), kKnown);
+    json deleted = json::array();
+    for (const Container& container : call.engine.list()) {
+        if (container.state.status == Status::Running || !passes(container, filters, {})) {
+            continue;
+        }
+        try {
+            call.engine.remove(container.id, false);
+            deleted.push_back(container.id);
+        } catch (const EngineError&) {
+            continue;  // somebody started or removed it meanwhile
+        }
+    }
+    respond_json(call, 200, {{"ContainersDeleted", deleted}, {"SpaceReclaimed", 0}});
+}
+
+void explain(Call& call) {
+    const std::filesystem::path file =
+        call.engine.store().explain_file(call.engine.find(call.name()).id);
+    if (!std::filesystem::exists(file)) {
+        throw EngineError(
+            Refusal::NotFound,
+            fmt::format("Container {} was not started with the annotation drydock.explain=1",
+                        call.name()));
+    }
+    call.http.respond(200, {{"Content-Type", "text/plain; charset=utf-8"}}, read_file(file));
+}
+
+constexpr std::array kRoutes = std::to_array<Route>({
+    {"POST", "/containers/create", create},
+    {"GET", "/containers/json", list},
+    {"POST", "/containers/prune", prune},
+    {"GET", "/containers/{}/json", inspect},
+    {"POST", "/containers/{}/start", start},
+    {"POST", "/containers/{}/stop", stop},
+    {"POST", "/containers/{}/restart", restart},
+    {"POST", "/containers/{}/kill", kill},
+    {"POST", "/containers/{}/rename", rename},
+    {"DELETE", "/containers/{}", remove},
+    {"GET", "/drydock/containers/{}/explain", explain},
+});
+
+}  // namespace
+
+std::span<const Route> container_routes() {
+    return kRoutes;
+}
+
+}  // namespace drydock::api

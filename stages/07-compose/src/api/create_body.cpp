@@ -1,0 +1,230 @@
+#include "api/create_body.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "01-chroot/error.hpp"
+#include "05-images/strict_json.hpp"
+
+namespace drydock::api {
+namespace {
+
+using nlohmann::json;
+
+/// What a client may ask for and does not get yet.
+struct NotYet {
+    const char* pointer = nullptr;
+    const char* what = nullptr;
+    const char* neutral =
+        nullptr;  ///< a value that asks for nothing, besides null, false, 0, "", [] and {}
+};
+
+constexpr std::array kNotYet = std::to_array<NotYet>({
+    {"/Tty", "terminals (--tty)"},
+    {"/OpenStdin", "standard input (--interactive)"},
+    {"/Volumes", "volumes"},
+    {"/Healthcheck/Test", "health checks", R"(["NONE"])"},
+    {"/Domainname", "domain names"},
+    {"/HostConfig/Binds", "bind mounts and volumes"},
+    {"/HostConfig/Mounts", "bind mounts and volumes"},
+    {"/HostConfig/VolumesFrom", "volumes"},
+    {"/HostConfig/Tmpfs", "tmpfs mounts"},
+    {"/HostConfig/PortBindings", "publishing ports"},
+    {"/HostConfig/PublishAllPorts", "publishing ports"},
+    {"/HostConfig/Links", "links"},
+    {"/HostConfig/ExtraHosts", "extra hosts"},
+    {"/HostConfig/Dns", "DNS settings"},
+    {"/HostConfig/DnsOptions", "DNS settings"},
+    {"/HostConfig/DnsSearch", "DNS settings"},
+    {"/HostConfig/Devices", "devices"},
+    {"/HostConfig/DeviceRequests", "devices"},
+    {"/HostConfig/DeviceCgroupRules", "devices"},
+    {"/HostConfig/Privileged", "privileged containers"},
+    {"/HostConfig/CapAdd", "adding capabilities"},
+    {"/HostConfig/CapDrop", "dropping capabilities"},
+    {"/HostConfig/SecurityOpt", "security options"},
+    {"/HostConfig/GroupAdd", "supplementary groups"},
+    {"/HostConfig/Sysctls", "sysctls"},
+    {"/HostConfig/Ulimits", "ulimits"},
+    {"/HostConfig/PidMode", "PID namespaces of others"},
+    {"/HostConfig/IpcMode", "IPC namespaces of others", R"("private")"},
+    {"/HostConfig/UTSMode", "UTS namespaces of others"},
+    {"/HostConfig/UsernsMode", "user namespace modes"},
+    {"/HostConfig/CgroupnsMode", "cgroup namespaces of others", R"("private")"},
+    {"/HostConfig/CgroupParent", "cgroup parents"},
+    {"/HostConfig/Init", "--init"},
+    {"/HostConfig/OomKillDisable", "disabling the OOM killer"},
+    {"/HostConfig/OomScoreAdj", "OOM scores"},
+    {"/HostConfig/MemorySwappiness", "swappiness", "-1"},
+    {"/HostConfig/CpusetCpus", "CPU sets"},
+    {"/HostConfig/CpusetMems", "CPU sets"},
+    {"/HostConfig/BlkioWeight", "block I/O limits"},
+    {"/HostConfig/BlkioDeviceReadBps", "block I/O limits"},
+    {"/HostConfig/BlkioDeviceWriteBps", "block I/O limits"},
+    {"/HostConfig/ShmSize", "the size of /dev/shm", "67108864"},
+    {"/HostConfig/RestartPolicy/Name", "restart policies", R"("no")"},
+    {"/HostConfig/LogConfig/Type", "log drivers but json-file", R"("json-file")"},
+    {"/HostConfig/LogConfig/Config", "log options"},
+    {"/HostConfig/Runtime", "runtimes but drydock's own", R"("drydock")"},
+    {"/HostConfig/Isolation", "isolation technologies", R"("default")"},
+});
+
+/// Whether the value asks for nothing.
+bool is_neutral(const json& value, const char* neutral) {
+    return value.is_null() || value == false || value == 0 || value == "" ||
+           ((value.is_array() || value.is_object()) && value.empty()) ||
+           (neutral != nullptr && value == json::parse(neutral));
+}
+
+void refuse_what_is_not_there_yet(const json& body) {
+    for (const NotYet& one : kNotYet) {
+        const json::json_pointer pointer(one.pointer);
+        if (body.contains(pointer) && !is_neutral(body.at(pointer), one.neutral)) {
+            throw NotImplemented(one.what);
+        }
+    }
+}
+
+[[noreturn]] void refuse(const char* key, const char* expected) {
+    throw InputError(fmt::format("request body: at /{}: expected {}", key, expected));
+}
+
+/// The member as T; the default when it is missing or null.
+template <class T>
+T member(const json& object, const char* key, const char* expected) {
+    const auto found = object.find(key);
+    if (found == object.end() || found->is_null()) {
+        return T{};
+    }
+    try {
+        return found->get<T>();
+    } catch (const json::exception&) {
+        refuse(key, expected);
+    }
+}
+
+std::string text_of(const json& object, const char* key) {
+    return member<std::string>(object, key, "a string");
+}
+bool flag_of(const json& object, const char* key) {
+    return member<bool>(object, key, "true or false");
+}
+std::int64_t number_of(const json& object, const char* key) {
+    const auto found = object.find(key);
+    if (found != object.end() && !found->is_null() && !found->is_number_integer()) {
+        refuse(key, "a whole number");
+    }
+    return member<std::int64_t>(object, key, "a whole number");
+}
+
+/// Cmd and Entrypoint: an array, or one string.
+std::optional<std::vector<std::string>> words_of(const json& object, const char* key) {
+    const auto found = object.find(key);
+    if (found == object.end() || found->is_null()) {
+        return std::nullopt;
+    }
+    if (found->is_string()) {
+        return std::vector<std::string>{found->get<std::string>()};
+    }
+    auto words = member<std::vector<std::string>>(object, key, "an array of strings");
+    return words.empty() ? std::nullopt : std::optional(std::move(words));
+}
+
+json object_of(const json& object, const char* key) {
+    const auto found = object.find(key);
+    if (found == object.end() || found->is_null()) {
+        return json::object();
+    }
+    if (!found->is_object()) {
+        refuse(key, "an object");
+    }
+    return *found;
+}
+
+std::optional<std::int64_t> positive(std::int64_t number) {
+    return number > 0 ? std::optional(number) : std::nullopt;
+}
+
+Limits read_limits(const json& host) {
+    Limits limits{.memory_bytes = positive(number_of(host, "Memory")),
+                  .nano_cpus = positive(number_of(host, "NanoCpus")),
+                  .cpu_shares = positive(number_of(host, "CpuShares")),
+                  .pids = positive(number_of(host, "PidsLimit"))};
+    if (const auto swap = number_of(host, "MemorySwap"); swap != 0) {
+        limits.memory_swap_bytes = swap;
+    }
+    const auto quota = positive(number_of(host, "CpuQuota"));
+    const auto period = positive(number_of(host, "CpuPeriod"));
+    if (quota && limits.nano_cpus) {
+        throw InputError("Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set");
+    }
+    limits.cpu_period_us = period.value_or(limits.cpu_period_us);
+    if (quota) {
+        // Thousandths of a billionth are below what the scheduler can tell apart.
+        limits.nano_cpus = *quota * 1'000'000 / limits.cpu_period_us * 1'000;
+    }
+    check_limits(limits);
+    return limits;
+}
+
+std::string read_network_mode(const json& body, const json& host) {
+    std::string mode = text_of(host, "NetworkMode");
+    mode = mode.empty() ? "default" : mode;
+    if (mode != "default" && mode != "none" && mode != "host") {
+        throw NotImplemented(
+            fmt::format("the network \"{}\"; there are \"none\" and \"host\"", mode));
+    }
+    const json endpoints = object_of(object_of(body, "NetworkingConfig"), "EndpointsConfig");
+    for (const auto& [network, endpoint] : endpoints.items()) {
+        if (network != mode) {
+            throw NotImplemented(
+                fmt::format("the network \"{}\"; there are \"none\" and \"host\"", network));
+        }
+    }
+    return mode;
+}
+
+}  // namespace
+
+ContainerConfig read_create_body(const json& body) {
+    refuse_what_is_not_there_yet(body);
+    const json host = object_of(body, "HostConfig");
+    ContainerConfig config{
+        .image = text_of(body, "Image"),
+        .entrypoint = words_of(body, "Entrypoint"),
+        .cmd = words_of(body, "Cmd"),
+        .env = member<std::vector<std::string>>(body, "Env", "an array of strings"),
+        .working_dir = text_of(body, "WorkingDir"),
+        .user = text_of(body, "User"),
+        .hostname = text_of(body, "Hostname"),
+        .labels =
+            member<std::map<std::string, std::string>>(body, "Labels", "an object of strings"),
+        .stop_signal = text_of(body, "StopSignal"),
+        .attach_stdin = flag_of(body, "AttachStdin"),
+        .attach_stdout = flag_of(body, "AttachStdout"),
+        .attach_stderr = flag_of(body, "AttachStderr"),
+        .limits = read_limits(host),
+        .memory_reservation = number_of(host, "MemoryReservation"),
+        .network_mode = read_network_mode(body, host),
+        .auto_remove = flag_of(host, "AutoRemove"),
+        .read_only = flag_of(host, "ReadonlyRootfs"),
+        .annotations = member<std::map<std::string, std::string>>(host, "Annotations",
+                                                                  "an object of strings")};
+    const json ports = object_of(body, "ExposedPorts");
+    for (const auto& [port, nothing] : ports.items()) {
+        config.exposed_ports.push_back(port);
+    }
+    if (body.contains("StopTimeout") && !body.at("StopTimeout").is_null()) {
+        config.stop_timeout = static_cast<int>(number_of(body, "StopTimeout"));
+    }
+    if (config.image.empty()) {
+        throw InputError("request body: at /Image: expected the name of an image");
+    }
+    return config;
+}
+
+}  // namespace drydock::api

@@ -1,0 +1,83 @@
+#include <array>
+
+#include <fmt/format.h>
+
+#include "01-chroot/error.hpp"
+#include "07-compose/api/routes.hpp"
+#include "07-compose/engine/engine_error.hpp"
+
+namespace drydock::api {
+namespace {
+
+void missing(Call& call) {
+    throw NotImplemented(call.what);
+}
+
+void not_a_swarm(Call& /*call*/) {
+    throw EngineError(Refusal::Unavailable,
+                      "This node is not a swarm manager. Use \"docker swarm init\" or \"docker "
+                      "swarm join\" to connect "
+                      "this node to swarm and try again.");
+}
+
+// `docker inspect NAME` asks for one kind of thing after another until the answer is not 404.
+void no_such_network(Call& call) {
+    throw EngineError(Refusal::NotFound, fmt::format("network {} not found", call.name()));
+}
+void no_such_volume(Call& call) {
+    throw EngineError(Refusal::NotFound, fmt::format("get {}: no such volume", call.name()));
+}
+void no_such_plugin(Call& call) {
+    throw EngineError(Refusal::NotFound, fmt::format("plugin \"{}\" not found", call.name()));
+}
+
+constexpr std::array kRoutes = std::to_array<Route>({
+    {"GET", "/networks/{}", no_such_network},
+    {"GET", "/volumes/{}", no_such_volume},
+    {"GET", "/plugins/{*}/json", no_such_plugin},
+    {"*", "/containers/{}/exec", missing, "exec"},
+    {"*", "/containers/{}/attach/ws", missing, "attach over a WebSocket"},
+    {"*", "/containers/{}/resize", missing, "terminals"},
+    {"*", "/containers/{}/pause", missing, "pause"},
+    {"*", "/containers/{}/unpause", missing, "pause"},
+    {"*", "/containers/{}/update", missing, "update"},
+    {"*", "/containers/{}/stats", missing, "stats"},
+    {"*", "/containers/{}/changes", missing, "diff"},
+    {"*", "/containers/{}/export", missing, "export"},
+    {"*", "/containers/{}/archive", missing, "cp"},
+    {"*", "/exec/{*}", missing, "exec"},
+    {"*", "/commit", missing, "commit"},
+    {"*", "/networks", missing, "networks"},
+    {"*", "/networks/{*}", missing, "networks"},
+    {"*", "/volumes", missing, "volumes"},
+    {"*", "/volumes/{*}", missing, "volumes"},
+    {"*", "/events", missing, "events"},
+    {"*", "/system/df", missing, "system df"},
+    {"*", "/session", missing, "BuildKit; use DOCKER_BUILDKIT=0"},
+    {"*", "/grpc", missing, "BuildKit; use DOCKER_BUILDKIT=0"},
+    {"*", "/distribution/{*}", missing, "distribution"},
+    {"*", "/auth", missing, "login; credentials are sent with each pull and push"},
+    {"*", "/images/search", missing, "search"},
+    {"*", "/build/{*}", missing, "pruning of builds"},
+    {"*", "/plugins/{*}", missing, "plugins"},
+    {"*", "/swarm", not_a_swarm},
+    {"*", "/swarm/{*}", not_a_swarm},
+    {"*", "/services", not_a_swarm},
+    {"*", "/services/{*}", not_a_swarm},
+    {"*", "/nodes", not_a_swarm},
+    {"*", "/nodes/{*}", not_a_swarm},
+    {"*", "/tasks", not_a_swarm},
+    {"*", "/tasks/{*}", not_a_swarm},
+    {"*", "/secrets", not_a_swarm},
+    {"*", "/secrets/{*}", not_a_swarm},
+    {"*", "/configs", not_a_swarm},
+    {"*", "/configs/{*}", not_a_swarm},
+});
+
+}  // namespace
+
+std::span<const Route> missing_routes() {
+    return kRoutes;
+}
+
+}  // namespace drydock::api

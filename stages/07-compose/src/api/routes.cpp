@@ -1,0 +1,23 @@
+#include "07-compose/api/routes.hpp"
+
+#include <array>
+
+#include "api/product.hpp"
+
+namespace drydock::api {
+
+void answer(HttpExchange& http, Engine& engine) {
+    static const std::array<std::span<const Route>, 6> kGroups = {
+        system_routes(), container_routes(), stream_routes(),
+        image_routes(),  build_routes(),     missing_routes()};
+    serve(http, engine, kGroups);
+}
+
+HttpHeaders common_headers() {
+    return {{"Api-Version", kApiVersion},
+            {"Docker-Experimental", "false"},
+            {"Ostype", "linux"},
+            {"Server", std::string("Docker/") + kServerVersion + " (linux)"}};
+}
+
+}  // namespace drydock::api

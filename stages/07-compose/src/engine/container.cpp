@@ -1,0 +1,205 @@
+#include "07-compose/engine/container.hpp"
+
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "01-chroot/error.hpp"
+
+namespace drydock {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array<std::pair<Status, std::string_view>, 4> kStatusNames = {
+    {{Status::Created, "created"},
+     {Status::Running, "running"},
+     {Status::Exited, "exited"},
+     {Status::Dead, "dead"}}};
+
+Status status_of_name(std::string_view name) {
+    for (const auto& [status, its_name] : kStatusNames) {
+        if (its_name == name) {
+            return status;
+        }
+    }
+    return Status::Dead;
+}
+
+json optional_json(const std::optional<std::int64_t>& value) {
+    return value ? json(*value) : json(nullptr);
+}
+
+std::optional<std::int64_t> optional_number(const json& object, const char* key) {
+    const auto found = object.find(key);
+    return found == object.end() || found->is_null() ? std::nullopt
+                                                     : std::optional(found->get<std::int64_t>());
+}
+
+json limits_json(const Limits& limits) {
+    return {{"memory", optional_json(limits.memory_bytes)},
+            {"memory_swap", optional_json(limits.memory_swap_bytes)},
+            {"nano_cpus", optional_json(limits.nano_cpus)},
+            {"cpu_period_us", limits.cpu_period_us},
+            {"cpu_shares", optional_json(limits.cpu_shares)},
+            {"pids", optional_json(limits.pids)}};
+}
+
+Limits limits_from(const json& object) {
+    return {.memory_bytes = optional_number(object, "memory"),
+            .memory_swap_bytes = optional_number(object, "memory_swap"),
+            .nano_cpus = optional_number(object, "nano_cpus"),
+            .cpu_period_us = object.at("cpu_period_us").get<std::int64_t>(),
+            .cpu_shares = optional_number(object, "cpu_shares"),
+            .pids = optional_number(object, "pids")};
+}
+
+json config_json(const ContainerConfig& config) {
+    return {{"image", config.image},
+            {"image_id", config.image_id},
+            {"entrypoint", config.entrypoint.value_or(std::vector<std::string>{})},
+            {"cmd", config.cmd.value_or(std::vector<std::string>{})},
+            {"env", config.env},
+            {"working_dir", config.working_dir},
+            {"user", config.user},
+            {"hostname", config.hostname},
+            {"labels", config.labels},
+            {"exposed_ports", config.exposed_ports},
+            {"stop_signal", config.stop_signal},
+            {"stop_timeout", config.stop_timeout ? json(*config.stop_timeout) : json(nullptr)},
+            {"attach_stdin", config.attach_stdin},
+            {"attach_stdout", config.attach_stdout},
+            {"attach_stderr", config.attach_stderr},
+            {"limits", limits_json(config.limits)},
+            {"memory_reservation", config.memory_reservation},
+            {"network_mode", config.network_mode},
+            {"auto_remove", config.auto_remove},
+            {"read_only", config.read_only},
+            {"annotations", config.annotations}};
+}
+
+ContainerConfig config_from(const json& object) {
+    const auto timeout = optional_number(object, "stop_timeout");
+    ContainerConfig config{.image = object.at("image"),
+                           .image_id = object.at("image_id"),
+                           .working_dir = object.at("working_dir"),
+                           .user = object.at("user"),
+                           .hostname = object.at("hostname"),
+                           .stop_signal = object.at("stop_signal"),
+                           .attach_stdin = object.at("attach_stdin"),
+                           .attach_stdout = object.at("attach_stdout"),
+                           .attach_stderr = object.at("attach_stderr"),
+                           .limits = limits_from(object.at("limits")),
+                           .memory_reservation = object.at("memory_reservation"),
+                           .network_mode = object.at("network_mode"),
+                           .auto_remove = object.at("auto_remove"),
+                           .read_only = object.at("read_only")};
+    object.at("entrypoint").get_to(config.entrypoint.emplace());
+    object.at("cmd").get_to(config.cmd.emplace());
+    object.at("env").get_to(config.env);
+    object.at("labels").get_to(config.labels);
+    object.at("exposed_ports").get_to(config.exposed_ports);
+    object.at("annotations").get_to(config.annotations);
+    if (timeout) {
+        config.stop_timeout = static_cast<int>(*timeout);
+    }
+    return config;
+}
+
+}  // namespace
+
+std::string_view name_of(Status status) {
+    for (const auto& [its_status, name] : kStatusNames) {
+        if (its_status == status) {
+            return name;
+        }
+    }
+    return "dead";
+}
+
+std::vector<std::string> command_line(const ContainerConfig& config) {
+    std::vector<std::string> words = config.entrypoint.value_or(std::vector<std::string>{});
+    const std::vector<std::string> arguments = config.cmd.value_or(std::vector<std::string>{});
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    return words;
+}
+
+std::string status_text(const ContainerStatus& state, Time at) {
+    switch (state.status) {
+        case Status::Created:
+            return "Created";
+        case Status::Running:
+            return "Up " + duration_in_words(at - state.started_at.value_or(at));
+        case Status::Exited:
+            return fmt::format("Exited ({}) {} ago", state.exit_code,
+                               duration_in_words(at - state.finished_at.value_or(at)));
+        case Status::Dead:
+            break;
+    }
+    return "Dead";
+}
+
+std::string to_json(const Container& container) {
+    const json object = {{"version", 1},
+                         {"id", container.id},
+                         {"name", container.name},
+                         {"created", to_text(container.created)},
+                         {"config", config_json(container.config)}};
+    return object.dump(1, ' ', false, json::error_handler_t::replace);
+}
+
+Container container_from_json(std::string_view text, std::string_view name_for_errors) {
+    try {
+        const json object = json::parse(text);
+        const auto created = parse_time(object.at("created").get<std::string>());
+        if (object.at("version") != 1 || !created) {
+            throw InputError(
+                fmt::format("{}: expected version 1 and a time of creation", name_for_errors));
+        }
+        return {.id = object.at("id"),
+                .name = object.at("name"),
+                .created = *created,
+                .config = config_from(object.at("config"))};
+    } catch (const json::exception& e) {
+        throw InputError(fmt::format("{}: {}", name_for_errors, e.what()));
+    }
+}
+
+std::string to_json(const ContainerStatus& state) {
+    const json object = {{"status", name_of(state.status)},
+                         {"pid", state.pid},
+                         {"exit_code", state.exit_code},
+                         {"oom_killed", state.oom_killed},
+                         {"starting", state.starting},
+                         {"stop_asked", state.stop_asked},
+                         {"error", state.error},
+                         {"started_at", to_text(state.started_at)},
+                         {"finished_at", to_text(state.finished_at)},
+                         {"boot_id", state.boot_id}};
+    return object.dump(1, ' ', false, json::error_handler_t::replace);
+}
+
+ContainerStatus state_from_json(std::string_view text) {
+    const json object = json::parse(text, nullptr, false);
+    if (!object.is_object()) {
+        return {};
+    }
+    try {
+        return {.status = status_of_name(object.at("status").get<std::string>()),
+                .pid = object.at("pid"),
+                .exit_code = object.at("exit_code"),
+                .oom_killed = object.at("oom_killed"),
+                .starting = object.at("starting"),
+                .stop_asked = object.at("stop_asked"),
+                .error = object.at("error"),
+                .started_at = parse_time(object.at("started_at").get<std::string>()),
+                .finished_at = parse_time(object.at("finished_at").get<std::string>()),
+                .boot_id = object.at("boot_id")};
+    } catch (const json::exception&) {
+        return {};
+    }
+}
+
+}  // namespace drydock

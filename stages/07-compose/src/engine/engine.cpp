@@ -1,0 +1,247 @@
+// The book of the containers: creating, finding, listing and removing them. What starts and ends
+// them is in lifecycle.cpp.
+#include "07-compose/engine/engine.hpp"
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <csignal>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "01-chroot/check.hpp"
+#include "01-chroot/file.hpp"
+#include "05-images/base_image.hpp"
+#include "05-images/runtime_config.hpp"
+#include "07-compose/engine/engine_error.hpp"
+#include "07-compose/engine/names.hpp"
+
+#include "engine/entry.hpp"
+#include "engine/image_defaults.hpp"
+
+namespace drydock {
+namespace {
+
+bool is_hex(std::string_view text) {
+    return std::ranges::all_of(
+        text, [](unsigned char c) { return std::isdigit(c) != 0 || (c >= 'a' && c <= 'f'); });
+}
+
+EngineOptions checked(EngineOptions options) {
+    options.data_root = std::filesystem::absolute(options.data_root);
+    options.run_root = std::filesystem::absolute(options.run_root);
+    return options;
+}
+
+}  // namespace
+
+Engine::Engine(EngineOptions options)
+    : options_(checked(std::move(options))),
+      lock_(lock_data_root(options_.data_root)),
+      images_(options_.data_root),
+      store_(options_.data_root),
+      stopping_(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd(0, EFD_CLOEXEC)")) {
+    std::filesystem::create_directories(runtime_root());
+    ensure_base_image(images_);
+    watcher_ = std::make_unique<ExitWatcher>([this](const std::string& id) { on_exit(id); });
+    for (Container& container : store_.load(images_)) {
+        take_up(std::move(container));
+    }
+}
+
+Engine::~Engine() = default;
+
+std::string Engine::create(ContainerConfig config, const std::string& name) {
+    const auto image = images_.find(config.image);
+    if (!image) {
+        throw EngineError(Refusal::NotFound, "No such image: " + shown_image_name(config.image));
+    }
+    auto fresh = std::make_shared<Entry>();
+    Container& container = fresh->container;
+    container.id = new_container_id();
+    container.created = now();
+    {
+        const std::lock_guard lock(mutex_);
+        container.name =
+            name.empty()
+                ? new_container_name([&](const std::string& one) { return names_.contains(one); })
+                : checked_container_name(name);
+        reserve_name(container.name, container.id);
+    }
+    try {
+        container.config =
+            with_image_defaults(std::move(config), *image, images_.config(*image), container.id);
+        make_bundle(images_, *image, options_for_bundle(container.config),
+                    store_.directory(container.id), container.id);
+        // The log is there from the beginning: who attaches before the start opens it.
+        open_file(store_.log_file(container.id), O_WRONLY | O_CREAT, 0600).close();
+        store_.save(container);
+    } catch (...) {
+        remove_bundle(images_, store_.directory(container.id), container.id);
+        const std::lock_guard lock(mutex_);
+        names_.erase(container.name);
+        throw;
+    }
+    const std::lock_guard lock(mutex_);
+    entries_[container.id] = fresh;
+    return container.id;
+}
+
+void Engine::reserve_name(const std::string& name, const std::string& id) {
+    const auto [found, is_new] = names_.try_emplace(name, id);
+    if (!is_new) {
+        throw EngineError(
+            Refusal::Conflict,
+            fmt::format(
+                R"(Conflict. The container name "/{}" is already in use by container "{}". You have to remove )"
+                "(or rename) that container to be able to reuse that name.",
+                name, found->second));
+    }
+}
+
+void Engine::rename(std::string_view name, const std::string& new_name) {
+    const EntryPtr one = entry(name);
+    const std::string checked_name = checked_container_name(new_name);
+    const std::lock_guard lock(mutex_);
+    reserve_name(checked_name, one->container.id);
+    Container renamed = one->container;
+    renamed.name = checked_name;
+    try {
+        store_.save(renamed);
+    } catch (...) {
+        names_.erase(checked_name);
+        throw;
+    }
+    names_.erase(one->container.name);
+    one->container.name = checked_name;
+}
+
+Engine::EntryPtr Engine::entry(std::string_view name) const {
+    const std::lock_guard lock(mutex_);
+    std::string key(name.starts_with('/') ? name.substr(1) : name);
+    if (const auto found = entries_.find(key); found != entries_.end()) {
+        return found->second;
+    }
+    if (const auto named = names_.find(key); named != names_.end()) {
+        if (const auto found = entries_.find(named->second); found != entries_.end()) {
+            return found->second;
+        }
+    }
+    const auto first = entries_.lower_bound(key);
+    if (!key.empty() && is_hex(key) && first != entries_.end() && first->first.starts_with(key)) {
+        if (const auto second = std::next(first);
+            second != entries_.end() && second->first.starts_with(key)) {
+            throw EngineError(Refusal::BadRequest,
+                              fmt::format("Multiple IDs found with provided prefix: {}", key));
+        }
+        return first->second;
+    }
+    throw EngineError(Refusal::NotFound, fmt::format("No such container: {}", name));
+}
+
+Container Engine::find(std::string_view name) const {
+    const EntryPtr one = entry(name);
+    const std::lock_guard lock(mutex_);
+    return one->container;
+}
+
+std::vector<Container> Engine::list() const {
+    std::vector<Container> containers;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [id, one] : entries_) {
+            containers.push_back(one->container);
+        }
+    }
+    std::ranges::sort(containers, std::ranges::greater{}, &Container::created);
+    return containers;
+}
+
+EngineCounts Engine::counts() const {
+    const std::lock_guard lock(mutex_);
+    EngineCounts counts;
+    for (const auto& [id, one] : entries_) {
+        ++(one->container.state.status == Status::Running ? counts.running : counts.stopped);
+    }
+    return counts;
+}
+
+void Engine::remove(std::string_view name, bool force) {
+    const EntryPtr one = entry(name);
+    const std::string& id = one->container.id;
+    if (force && find(id).state.status == Status::Running) {
+        signal(one, SIGKILL);
+        await_end(one, std::nullopt);
+    }
+    const std::lock_guard operation(one->operation);
+    {
+        const std::lock_guard lock(mutex_);
+        if (one->removed) {
+            // An --rm container that was killed just above is gone by itself.
+            if (force) {
+                return;
+            }
+            throw EngineError(Refusal::NotFound, fmt::format("No such container: {}", name));
+        }
+        if (one->container.state.status == Status::Running) {
+            throw EngineError(
+                Refusal::Conflict,
+                fmt::format("You cannot remove a running container {}. Stop the container "
+                            "before attempting removal or force remove",
+                            id));
+        }
+    }
+    discard(one);
+}
+
+void Engine::discard(const EntryPtr& one) {
+    const std::string id = one->container.id;
+    store_.remove(id);
+    images_.snapshots().remove(id);
+    const std::lock_guard lock(mutex_);
+    one->removed = true;
+    names_.erase(one->container.name);
+    entries_.erase(id);
+    release(*one, WaitCondition::Removed);
+}
+
+std::shared_ptr<Waiter> Engine::wait(std::string_view name, WaitCondition condition) {
+    return add_waiter(entry(name), condition);
+}
+
+std::shared_ptr<Waiter> Engine::add_waiter(const EntryPtr& one, WaitCondition condition) {
+    auto waiter = std::make_shared<Waiter>();
+    waiter->condition = condition;
+    waiter->event =
+        UniqueFd(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd(0, EFD_CLOEXEC)"));
+    const std::lock_guard lock(mutex_);
+    one->waiters.push_back(waiter);
+    if (one->removed) {
+        release(*one, WaitCondition::Removed);
+    } else if (one->container.state.status != Status::Running &&
+               condition == WaitCondition::NotRunning) {
+        release(*one, WaitCondition::NotRunning);
+    }
+    return waiter;
+}
+
+void Engine::release(Entry& one, WaitCondition least) {
+    std::erase_if(one.waiters, [&](const std::weak_ptr<Waiter>& held) {
+        const auto waiter = held.lock();
+        if (waiter && waiter->condition <= least) {
+            waiter->exit_code = one.container.state.exit_code;
+            waiter->error = one.container.state.error;
+            ::eventfd_write(waiter->event.get(), 1);
+        }
+        return !waiter || waiter->condition <= least;
+    });
+}
+
+void Engine::save_state(const EntryPtr& one) const {
+    store_.save_state(one->container);
+}
+
+}  // namespace drydock

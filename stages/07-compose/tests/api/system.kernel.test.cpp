@@ -1,0 +1,128 @@
+#include <sys/stat.h>
+
+#include "testing/catch.hpp"
+
+#include "api/test_daemon.hpp"
+
+namespace {
+
+using drydock::testing::ContainsSubstring;
+using drydock::testing::HttpRequestUnderWay;
+using drydock::testing::Reply;
+using drydock::testing::TestDaemon;
+
+TEST_CASE("daemon: every answer carries the headers clients read", "[07][api]") {
+    const TestDaemon daemon;
+    const Reply ping = daemon.get("/_ping");
+    CHECK(ping.body == "OK");
+    for (const char* target :
+         {"/_ping", "/v1.24/version", "/nothing", "/v1.99/info", "/networks"}) {
+        CAPTURE(target);
+        Reply reply = daemon.get(target);
+        CHECK(reply.headers["api-version"] == "1.44");
+        CHECK(reply.headers["ostype"] == "linux");
+        CHECK_THAT(reply.headers["server"], ContainsSubstring("Docker/"));
+    }
+    Reply head = daemon.call("HEAD", "/_ping");
+    CHECK(head.status == 200);
+    CHECK(head.body.empty());
+    CHECK(head.headers["builder-version"] == "1");
+}
+
+TEST_CASE("daemon: errors are docker's JSON with docker's content type", "[07][api]") {
+    const TestDaemon daemon;
+    Reply unknown = daemon.get("/nothing");
+    CHECK(unknown.status == 404);
+    CHECK(unknown.headers["content-type"] == "application/json");
+    CHECK(unknown.json()["message"] == "page not found");
+    CHECK(daemon.get("/v1.99/info").status == 400);
+    CHECK(daemon.get("/containers/nobody/json").json()["message"] == "No such container: nobody");
+    CHECK(daemon.get("/images/nothing/json").json()["message"] == "No such image: nothing:latest");
+    CHECK(daemon.get("/networks").status == 501);
+    CHECK(daemon.get("/networks").json()["message"] == "not implemented: networks");
+    CHECK(daemon.get("/networks/x").status == 404);
+    CHECK(daemon.get("/services").status == 503);
+}
+
+TEST_CASE("daemon: version and info have what clients parse", "[07][api]") {
+    const TestDaemon daemon;
+    CHECK(daemon.get("/version").json()["ApiVersion"] == "1.44");
+    CHECK(daemon.get("/v1.30/version").json()["Os"] == "linux");
+    const auto info = daemon.get("/info").json();
+    CHECK(info["OSType"] == "linux");
+    CHECK(info["NCPU"] > 0);
+    CHECK(info["DockerRootDir"] == daemon.data_root().native());
+}
+
+TEST_CASE("daemon: a body must be strictly one JSON object, said to be JSON", "[07][api]") {
+    const TestDaemon daemon;
+    for (const char* body : {"{", "[]", R"({"Image":"a","Image":"b"})", R"({"Image":"a"}{})",
+                             "{\"Image\":\"\xff\"}"}) {
+        CAPTURE(body);
+        CHECK(daemon.call("POST", "/containers/create", body).status == 400);
+    }
+    const std::string padded = "{\"Image\":\"a\"" + std::string(std::size_t{5} << 20U, ' ') + "}";
+    CHECK(daemon.call("POST", "/containers/create", padded).status == 413);
+    HttpRequestUnderWay form(daemon.socket(), "POST", "/containers/create", "",
+                             "Content-Type: text/plain\r\nContent-Length: 13\r\n");
+    drydock::write_all(form.fd(), R"({"Image":"a"})", "body");
+    CHECK(form.finish().status == 400);
+}
+
+TEST_CASE("daemon: creating a container of an image that is not there is 404", "[07][api]") {
+    const TestDaemon daemon;
+    const Reply reply = daemon.call("POST", "/containers/create", R"({"Image":"nothing"})");
+    CHECK(reply.status == 404);
+    CHECK(reply.json()["message"] == "No such image: nothing:latest");
+}
+
+TEST_CASE("daemon: its directories are its own, its socket is the group's", "[07][api]") {
+    const TestDaemon daemon;
+    const auto mode_of = [](const std::filesystem::path& path) {
+        struct stat info{};
+        REQUIRE(::stat(path.c_str(), &info) == 0);
+        return info.st_mode & 0777U;
+    };
+    CHECK(mode_of(daemon.data_root()) == 0700);
+    CHECK(mode_of(daemon.run_root()) == 0700);
+    CHECK(mode_of(daemon.data_root() / "containers") == 0700);
+    CHECK(mode_of(daemon.socket()) == 0660);
+}
+
+TEST_CASE("daemon: a second one on the same data root is refused, and the first goes on",
+          "[07][api]") {
+    const TestDaemon daemon;
+    const auto second =
+        drydock::testing::run_program({"drydock-daemon", "--data-root", daemon.data_root(),
+                                       "--run-root", daemon.run_root() / "second"});
+    CHECK(second.status == 125);
+    CHECK_THAT(second.err, ContainsSubstring("another daemon has this data root"));
+    CHECK(daemon.get("/_ping").status == 200);
+}
+
+TEST_CASE("daemon: SIGTERM and SIGINT end it with 0 and take the socket away", "[07][api]") {
+    for (const int signal : {SIGTERM, SIGINT}) {
+        TestDaemon daemon;
+        CHECK(daemon.end(signal) == 0);
+        CHECK_FALSE(std::filesystem::exists(daemon.socket()));
+    }
+}
+
+TEST_CASE("daemon: the base image is there from the start", "[07][api]") {
+    const TestDaemon daemon;
+    const auto images = daemon.get("/images/json").json();
+    REQUIRE(images.size() == 1);
+    CHECK(images[0]["RepoTags"][0] == "drydock/base:latest");
+    const auto image = daemon.get("/images/drydock/base/json").json();
+    CHECK(image["Id"] == images[0]["Id"]);
+    CHECK(image["ContainerConfig"].is_object());
+    CHECK(daemon.get("/images/drydock/base/history").json().size() > 0);
+    CHECK(
+        daemon.call("POST", "/images/drydock/base/tag?repo=docker.io/library/mine&tag=2").status ==
+        201);
+    CHECK(daemon.get("/images/mine:2/json").json()["Id"] == image["Id"]);
+    const auto removed = daemon.call("DELETE", "/images/mine:2").json();
+    CHECK(removed == nlohmann::json::parse(R"([{"Untagged":"mine:2"}])"));
+}
+
+}  // namespace
