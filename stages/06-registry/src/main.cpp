@@ -80,6 +80,7 @@ int main(int argc, char** argv) {
         add_image_command(app, "push", "bring an image to its registry", options);
     CLI::App* run = add_image_command(
         app, "run", "run COMMAND in a container of an image, pulled if need be", options);
+    drydock::add_walk_flags(*run, options.walk);
     run->add_option("COMMAND", options.command, "instead of the image's")->type_name("");
     run->positionals_at_end();
     try {

@@ -6,11 +6,11 @@
 
 #include <fmt/format.h>
 
+#include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
-#include "03-cgroups/runtime_process.hpp"
 #include "05-images/base_image.hpp"
 #include "05-images/image_store.hpp"
-#include "05-images/runtime_config.hpp"
+#include "05-images/run.hpp"
 #include "06-registry/pull.hpp"
 #include "06-registry/push.hpp"
 
@@ -27,12 +27,12 @@ class Interruptible {
         struct sigaction note{};
         note.sa_handler = [](int number) { interrupted = number; };
         note.sa_flags = static_cast<int>(SA_RESETHAND);
-        ::sigaction(SIGINT, &note, &interrupt_);
-        ::sigaction(SIGTERM, &note, &terminate_);
+        check(::sigaction(SIGINT, &note, &interrupt_), "sigaction(SIGINT)");
+        check(::sigaction(SIGTERM, &note, &terminate_), "sigaction(SIGTERM)");
     }
     ~Interruptible() {
-        ::sigaction(SIGINT, &interrupt_, nullptr);
-        ::sigaction(SIGTERM, &terminate_, nullptr);
+        static_cast<void>(::sigaction(SIGINT, &interrupt_, nullptr));
+        static_cast<void>(::sigaction(SIGTERM, &terminate_, nullptr));
     }
     Interruptible(const Interruptible&) = delete;
     Interruptible& operator=(const Interruptible&) = delete;
@@ -44,66 +44,34 @@ class Interruptible {
     struct sigaction terminate_{};
 };
 
-void expect_no_interrupt() {
-    if (const int number = interrupted; number != 0) {
-        throw SetupError("interrupted", std::error_code(EINTR, std::system_category()),
-                         128 + number);
-    }
-}
-
-/// As docker prints it where stdout is no terminal: no bars.
-void print(std::FILE* out, const Progress& progress) {
-    expect_no_interrupt();
-    if (progress.total != 0) {
-        return;
-    }
-    fmt::print(out, "{}{}{}\n", progress.id, progress.id.empty() ? "" : ": ", progress.status);
-    std::fflush(out);
-}
-
-/// Owns a container's bundle and snapshot.
-class Container {
-  public:
-    Container(ImageStore& store, const Image& image, const ContainerOptions& options)
-        : store_(&store),
-          id_(new_container_id()),
-          directory_(store.data_root() / "containers" / id_) {
-        std::filesystem::create_directories(directory_.parent_path());
-        make_bundle(store, image, options, directory_, id_);
-    }
-    ~Container() {
-        try {
-            remove_bundle(*store_, directory_, id_);
-        } catch (const std::exception&) {  // best effort: it is not running any more
-            return;
+/// Prints as docker does where stdout is no terminal: no bars.
+ProgressCallback printer(std::FILE* out) {
+    return [out](const Progress& progress) {
+        if (const int number = interrupted; number != 0) {
+            throw SetupError("interrupted", std::error_code(EINTR, std::system_category()),
+                             128 + number);
         }
-    }
-    Container(const Container&) = delete;
-    Container& operator=(const Container&) = delete;
-    Container(Container&&) = delete;
-    Container& operator=(Container&&) = delete;
+        if (progress.total == 0) {
+            fmt::print(out, "{}{}{}\n", progress.id, progress.id.empty() ? "" : ": ",
+                       progress.status);
+            static_cast<void>(std::fflush(out));
+        }
+    };
+}
 
-    [[nodiscard]] const std::string& id() const { return id_; }
-    [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
-
-  private:
-    ImageStore* store_;
-    std::string id_;
-    std::filesystem::path directory_;
-};
-
-Image image_for(ImageStore& store, const Options& options) {
-    if (auto image = store.find(options.image)) {
-        return *image;
+/// What stage 05 is to run: the user's name if it is here, else the digest of what was pulled,
+/// since the tag may lead elsewhere by then.
+std::string name_here(ImageStore& store, const Options& options) {
+    if (store.find(options.image)) {
+        return options.image;
     }
     const Reference reference = parse_reference(options.image);
     if (is_base_image(reference)) {
-        return ensure_base_image(store);
+        return options.image;
     }
+    const Interruptible interruptible;
     fmt::print(stderr, "Unable to find image '{}' locally\n", familiar(reference));
-    // By its digest: what the tag says now may be another image already.
-    return store.get(drydock::pull(store, reference, options.credentials,
-                                   [](const Progress& progress) { print(stderr, progress); }));
+    return drydock::pull(store, reference, options.credentials, printer(stderr));
 }
 
 }  // namespace
@@ -112,32 +80,23 @@ void pull(const Options& options) {
     const Interruptible interruptible;
     ImageStore store(options.data_root);
     const Reference reference = parse_reference(options.image);
-    drydock::pull(store, reference, options.credentials,
-                  [](const Progress& progress) { print(stdout, progress); });
+    drydock::pull(store, reference, options.credentials, printer(stdout));
     fmt::print("{}\n", to_string(reference));
 }
 
 void push(const Options& options) {
     const Interruptible interruptible;
     ImageStore store(options.data_root);
-    drydock::push(store, parse_reference(options.image), options.credentials,
-                  [](const Progress& progress) { print(stdout, progress); });
+    drydock::push(store, parse_reference(options.image), options.credentials, printer(stdout));
 }
 
 int run(const Options& options) {
-    const Interruptible interruptible;
     ImageStore store(options.data_root);
-    const Image image = image_for(store, options);
-    ContainerOptions settings;
+    stage05::Options start{.image = name_here(store, options), .walk = options.walk};
     if (!options.command.empty()) {
-        settings.cmd = options.command;
+        start.container.cmd = options.command;
     }
-    const Container container(store, image, settings);
-    expect_no_interrupt();
-    return run_bundle({.bundle = container.directory(),
-                       .id = container.id(),
-                       .runtime_root = store.data_root() / "run",
-                       .stdin_fd = 0});
+    return stage05::run(store, start);
 }
 
 }  // namespace drydock::stage06

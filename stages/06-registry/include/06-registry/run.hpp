@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "01-chroot/walk.hpp"
 #include "06-registry/auth.hpp"
 
 namespace drydock::stage06 {
@@ -13,6 +14,7 @@ struct Options {
     std::string image{};                 ///< as the user wrote it
     std::vector<std::string> command{};  ///< of run; empty: the image's
     Credentials credentials{};
+    WalkOptions walk{};
 };
 
 /// Pulls the image; prints docker's lines on stdout. SIGINT and SIGTERM end it with nothing left
@@ -21,8 +23,8 @@ void pull(const Options& options);
 /// The same for push.
 void push(const Options& options);
 
-/// Runs a command in a container of the image, which is pulled when it is not here, then removes
-/// the container.
+/// Runs a command in a container of the image, which is pulled when it is not here (docker's lines
+/// go to stderr then).
 /// @return the command's exit status
 int run(const Options& options);
 
