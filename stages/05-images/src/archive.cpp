@@ -1,6 +1,5 @@
 #include "05-images/archive.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,144 +15,17 @@
 #include "01-chroot/file.hpp"
 #include "04-layers/chain_id.hpp"
 #include "04-layers/tar_reader.hpp"
-#include "04-layers/tar_writer.hpp"
 #include "05-images/strict_json.hpp"
+
+#include "archive_layout.hpp"
 
 namespace drydock {
 namespace {
 
 using nlohmann::json;
 
-constexpr const char* kRefName = "org.opencontainers.image.ref.name";
-constexpr const char* kContainerdName = "io.containerd.image.name";
-constexpr std::string_view kBlobs = "blobs/sha256/";
 constexpr std::size_t kMaxPath = 1024;
 constexpr std::size_t kMaxEntries = 100'000;
-
-std::string blob_path(const Digest& digest) {
-    return fmt::format("{}{}", kBlobs, digest.hex());
-}
-
-// Saving
-
-struct Saved {
-    Image image{};
-    std::vector<Reference> names{};
-};
-
-/// The images to save, each once, with the names they were asked for by.
-std::vector<Saved> images_to_save(const ImageStore& store, std::span<const std::string> names) {
-    std::vector<Saved> result;
-    for (const std::string& name : names) {
-        const Image image = store.get(name);
-        auto known = std::ranges::find_if(
-            result, [&](const Saved& saved) { return saved.image.id == image.id; });
-        if (known == result.end()) {
-            result.push_back({.image = image});
-            known = std::prev(result.end());
-        }
-        for (const Reference& own : image.references) {
-            if (to_string(own) == name || familiar(own) == name ||
-                familiar(own) == name + ":latest" || to_string(own) == name + ":latest") {
-                known->names.push_back(own);
-            }
-        }
-    }
-    return result;
-}
-
-class Saver {
-  public:
-    Saver(const ImageStore& store, int out)
-        : store_(store), tar_([out](std::span<const std::byte> bytes) {
-              write_all(out, {reinterpret_cast<const char*>(bytes.data()), bytes.size()},
-                        "archive");
-          }) {}
-
-    void document(const std::string& path, std::string_view text) {
-        tar_.add({.path = path, .mode = 0644, .size = static_cast<std::int64_t>(text.size())},
-                 text);
-    }
-
-    void directories() {
-        tar_.add({.path = "blobs", .type = TarType::Directory, .mode = 0755});
-        tar_.add({.path = "blobs/sha256", .type = TarType::Directory, .mode = 0755});
-    }
-
-    void blob(const Digest& digest) {
-        if (!written_.insert(digest).second) {
-            return;
-        }
-        const UniqueFd fd = store_.content().open(digest);
-        tar_.begin({.path = blob_path(digest),
-                    .mode = 0644,
-                    .size = static_cast<std::int64_t>(store_.content().size(digest))});
-        std::array<std::byte, 65536> buffer{};
-        while (true) {
-            const ssize_t n =
-                check(::read(fd.get(), buffer.data(), buffer.size()), "read({})", digest.text());
-            if (n == 0) {
-                return;
-            }
-            tar_.data(std::span(buffer).first(static_cast<std::size_t>(n)));
-        }
-    }
-
-    void finish() { tar_.finish(); }
-
-  private:
-    const ImageStore& store_;
-    TarWriter tar_;
-    std::set<Digest> written_{};
-};
-
-std::string index_of(const std::vector<Saved>& images) {
-    oci::Index index{.media_type = std::string(media_type::kOciIndex)};
-    for (const Saved& saved : images) {
-        oci::Descriptor entry = saved.image.manifest;
-        entry.annotations.erase(kRefName);
-        for (const Reference& name : saved.names) {
-            entry.annotations[kRefName] = to_string(name);
-            entry.annotations[kContainerdName] = to_string(name);
-            index.manifests.push_back(entry);
-        }
-        if (saved.names.empty()) {
-            index.manifests.push_back(entry);
-        }
-    }
-    return to_text(index);
-}
-
-/// The two documents of a docker archive: manifest.json, and "repositories" for readers before
-/// docker 1.10.
-struct DockerDocuments {
-    json manifest = json::array();
-    json repositories = json::object();
-};
-
-DockerDocuments docker_documents(const ImageStore& store, const std::vector<Saved>& images) {
-    DockerDocuments result;
-    for (const Saved& saved : images) {
-        json entry = {{"Config", blob_path(saved.image.id)},
-                      {"RepoTags", json::array()},
-                      {"Layers", json::array()}};
-        const oci::Manifest manifest = store.manifest(saved.image);
-        for (const oci::Descriptor& layer : manifest.layers) {
-            entry["Layers"].push_back(blob_path(layer.digest));
-        }
-        for (const Reference& name : saved.names) {
-            entry["RepoTags"].push_back(familiar(name));
-            if (!manifest.layers.empty()) {
-                result.repositories[familiar_repository(name)][name.tag] =
-                    manifest.layers.back().digest.hex();
-            }
-        }
-        result.manifest.push_back(std::move(entry));
-    }
-    return result;
-}
-
-// Loading
 
 /// A file of the archive: its bytes are a blob of the store by now.
 struct StoredFile {
@@ -285,8 +157,8 @@ bool is_document(std::string_view path) {
 void store_file(const std::string& path, TarReader& tar, const ContentStore& content,
                 ArchiveFiles& files, Additions& additions) {
     std::optional<Digest> expected;
-    if (path.starts_with(kBlobs)) {
-        expected = parse_digest("sha256:" + path.substr(kBlobs.size()), tar.where());
+    if (path.starts_with(kArchiveBlobs)) {
+        expected = parse_digest("sha256:" + path.substr(kArchiveBlobs.size()), tar.where());
     }
     Ingest ingest = content.begin();
     static constexpr std::array<std::byte, 4096> kZeros{};
@@ -387,8 +259,8 @@ std::vector<Found> oci_images(const ArchiveFiles& files, const ContentStore& con
             parse_manifest(content.read(found.manifest.digest, kMaxManifestSize),
                            found.manifest.media_type, "manifest " + found.manifest.digest.text());
         found.config = manifest.config.digest;
-        const auto full = entry.annotations.find(kContainerdName);
-        const auto ref = entry.annotations.find(kRefName);
+        const auto full = entry.annotations.find(kContainerdNameKey);
+        const auto ref = entry.annotations.find(kRefNameKey);
         if (full != entry.annotations.end()) {
             add_name(found.names, full->second);
         } else if (ref != entry.annotations.end() &&
@@ -490,44 +362,9 @@ std::set<Digest> needed_by(const ImageStore& store, const std::vector<Image>& im
     return needed;
 }
 
-}  // namespace
-
-void save_images(const ImageStore& store, std::span<const std::string> names, int out) {
-    if (names.empty()) {
-        throw InputError("save: expected the name of at least one image");
-    }
-    const std::vector<Saved> images = images_to_save(store, names);
-    const DockerDocuments docker = docker_documents(store, images);
-    Saver saver(store, out);
-    saver.document("oci-layout", R"({"imageLayoutVersion":"1.0.0"})");
-    saver.document("index.json", index_of(images));
-    saver.document("manifest.json", docker.manifest.dump());
-    saver.document("repositories", docker.repositories.dump());
-    saver.directories();
-    for (const Saved& saved : images) {
-        saver.blob(saved.image.manifest.digest);
-        saver.blob(saved.image.id);
-        for (const oci::Descriptor& layer : store.manifest(saved.image).layers) {
-            saver.blob(layer.digest);
-        }
-    }
-    saver.finish();
-}
-
-// [region: load-images]
-std::vector<LoadedImage> load_images(ImageStore& store, int in,
-                                     const std::string& name_for_errors) {
-    Additions additions(store);
-    const ArchiveFiles files = read_archive(store, in, name_for_errors, additions);
-    const std::vector<Found> found = images_in(files, store.content(), additions);
-    std::vector<Image> images;
-    for (const Found& one : found) {
-        images.push_back({.id = one.config, .manifest = one.manifest});
-        additions.chains(chain_ids(store.config(images.back()).diff_ids));
-        static_cast<void>(store.unpack(images.back()));  // its layers must be what it says
-    }
-    additions.keep(needed_by(store, images));
-    // Everything is as it should be: only now it gets names.
+/// Gives the images their names. To be called when everything is as it should be.
+std::vector<LoadedImage> named(ImageStore& store, const std::vector<Found>& found,
+                               const std::vector<Image>& images) {
     std::vector<LoadedImage> result;
     for (std::size_t i = 0; i < found.size(); ++i) {
         const std::string text = store.manifest_text(images[i]);
@@ -540,6 +377,32 @@ std::vector<LoadedImage> load_images(ImageStore& store, int in,
         }
     }
     return result;
+}
+
+}  // namespace
+
+// [region: load-images]
+std::vector<LoadedImage> load_images(ImageStore& store, int in,
+                                     const std::string& name_for_errors) {
+    Additions additions(store);
+    std::vector<Found> found;
+    std::vector<Image> images;
+    try {
+        found = images_in(read_archive(store, in, name_for_errors, additions), store.content(),
+                          additions);
+        for (const Found& one : found) {
+            images.push_back({.id = one.config, .manifest = one.manifest});
+            additions.chains(chain_ids(store.config(images.back()).diff_ids));
+            static_cast<void>(store.unpack(images.back()));  // its layers must be what it says
+        }
+    } catch (const InputError& e) {
+        const std::string_view what = e.what();
+        throw InputError(what.starts_with(name_for_errors)
+                             ? std::string(what)
+                             : fmt::format("{}: {}", name_for_errors, what));
+    }
+    additions.keep(needed_by(store, images));
+    return named(store, found, images);
 }
 // [/region]
 

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <csignal>
 #include <filesystem>
+#include <functional>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -92,6 +93,84 @@ Words command_words(const oci::ExecutionConfig& config, const Instruction& instr
                                              : shell_command(config, instruction.words.front());
 }
 
+using Expanded = std::function<std::string(const std::string&)>;
+
+// Each applies one kind of instruction and says what it came to, for the cache key and the history.
+
+std::string apply_pairs(oci::ExecutionConfig& config, const Instruction& instruction,
+                        const Expanded& expanded) {
+    std::string said;
+    for (const auto& [name, value] : instruction.pairs) {
+        const std::string key = expanded(name);
+        const std::string text = expanded(value.value_or(""));
+        if (instruction.verb == Verb::Env) {
+            set_env(config, key, text);
+        } else {
+            config.labels[key] = text;
+        }
+        said += fmt::format(" {}={}", key, text);
+    }
+    return said;
+}
+
+std::string apply_command(BuildState& state, const Instruction& instruction) {
+    oci::ExecutionConfig& config = state.config.config;
+    if (instruction.verb == Verb::Shell) {
+        config.shell = instruction.words;
+        return " " + json_text(config.shell);
+    }
+    Words words = command_words(config, instruction);
+    std::string said = " " + json_text(words);
+    if (instruction.verb == Verb::Cmd) {
+        config.cmd = std::move(words);
+        state.cmd_set_here = true;
+        return said;
+    }
+    config.entrypoint = std::move(words);
+    if (!state.cmd_set_here) {
+        config.cmd.reset();  // it was meant for another entrypoint
+    }
+    return said;
+}
+
+std::string apply_list(oci::ExecutionConfig& config, const Instruction& instruction,
+                       const Expanded& expanded) {
+    std::string said;
+    for (const std::string& word : instruction.words) {
+        const std::string text = expanded(word);
+        if (instruction.verb == Verb::Expose) {
+            expose(config, text);
+        } else {
+            config.volumes.insert(text);
+        }
+        said += fmt::format(" {}", text);
+    }
+    return said;
+}
+
+std::string apply_text(BuildState& state, const Instruction& instruction,
+                       const Expanded& expanded) {
+    oci::ExecutionConfig& config = state.config.config;
+    const std::string& text = instruction.words.front();
+    switch (instruction.verb) {
+        case Verb::User:
+            config.user = expanded(text);
+            return " " + config.user;
+        case Verb::Workdir:
+            config.working_dir = path_in_image(config, expanded(text));
+            while (config.working_dir.size() > 1 && config.working_dir.ends_with('/')) {
+                config.working_dir.pop_back();
+            }
+            return " " + config.working_dir;
+        case Verb::StopSignal:
+            config.stop_signal = checked_signal(expanded(text));
+            return " " + config.stop_signal;
+        default:  // MAINTAINER
+            state.config.author = text;
+            return " " + text;
+    }
+}
+
 }  // namespace
 
 std::string BuildState::id() const {
@@ -127,77 +206,31 @@ std::string path_in_image(const oci::ExecutionConfig& config, const std::string&
 }
 
 SettingsChange apply_settings(BuildState& state, const Instruction& instruction, char escape) {
-    oci::ExecutionConfig& config = state.config.config;
     const BuildState before = state;  // "ENV a=b c=$a": the old a
     const LookUpVariable look_up = variables_of(before);
-    const auto expanded = [&](const std::string& text) { return expand(text, look_up, escape); };
-    std::string said;
+    const Expanded expanded = [&](const std::string& text) {
+        return expand(text, look_up, escape);
+    };
+    std::string said = instruction.text.substr(0, instruction.text.find(' '));
     switch (instruction.verb) {
         case Verb::Env:
         case Verb::Label:
-            for (const auto& [name, value] : instruction.pairs) {
-                const std::string key = expanded(name);
-                const std::string text = expanded(value.value_or(""));
-                if (instruction.verb == Verb::Env) {
-                    set_env(config, key, text);
-                } else {
-                    config.labels[key] = text;
-                }
-                said += fmt::format(" {}={}", key, text);
-            }
+            said += apply_pairs(state.config.config, instruction, expanded);
             break;
         case Verb::Cmd:
-            config.cmd = command_words(config, instruction);
-            state.cmd_set_here = true;
-            said = " " + json_text(*config.cmd);
-            break;
         case Verb::Entrypoint:
-            config.entrypoint = command_words(config, instruction);
-            if (!state.cmd_set_here) {
-                config.cmd.reset();  // it was meant for another entrypoint
-            }
-            said = " " + json_text(*config.entrypoint);
-            break;
         case Verb::Shell:
-            config.shell = instruction.words;
-            said = " " + json_text(config.shell);
-            break;
-        case Verb::User:
-            config.user = expanded(instruction.words.front());
-            said = " " + config.user;
-            break;
-        case Verb::Workdir:
-            config.working_dir = path_in_image(config, expanded(instruction.words.front()));
-            while (config.working_dir.size() > 1 && config.working_dir.ends_with('/')) {
-                config.working_dir.pop_back();
-            }
-            said = " " + config.working_dir;
-            break;
-        case Verb::StopSignal:
-            config.stop_signal = checked_signal(expanded(instruction.words.front()));
-            said = " " + config.stop_signal;
-            break;
-        case Verb::Maintainer:
-            state.config.author = instruction.words.front();
-            said = " " + state.config.author;
+            said += apply_command(state, instruction);
             break;
         case Verb::Expose:
         case Verb::Volume:
-            for (const std::string& word : instruction.words) {
-                const std::string text = expanded(word);
-                if (instruction.verb == Verb::Expose) {
-                    expose(config, text);
-                } else {
-                    config.volumes.insert(text);
-                }
-                said += " " + text;
-            }
+            said += apply_list(state.config.config, instruction, expanded);
             break;
         default:
+            said += apply_text(state, instruction, expanded);
             break;
     }
-    const std::string verb = instruction.text.substr(0, instruction.text.find(' '));
-    return {.canonical = verb + said, .created_by = "/bin/sh -c #(nop) " + verb + said};
+    return {.canonical = said, .created_by = "/bin/sh -c #(nop) " + said};
 }
 
 }  // namespace drydock

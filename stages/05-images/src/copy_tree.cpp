@@ -282,15 +282,16 @@ void UpperWriter::copy_item(const LayerView& tree, const CopyItem& item, const s
 }
 
 void UpperWriter::copy(const LayerView& tree, const std::vector<CopySource>& sources,
-                       const std::string& destination, bool into, const CopyOptions& options) {
-    const auto there = image_.find(destination);
+                       const CopyDestination& destination, const CopyOptions& options) {
+    const auto there = image_.find(destination.path);
     const bool is_directory = there && S_ISDIR(there->status.st_mode);
     for (const CopySource& source : sources) {
-        const std::string base = image_.resolve(destination);
+        const std::string base = image_.resolve(destination.path);
         const std::string prefix = base == "/" ? "" : base;
         if (!source.is_directory) {
             copy_item(tree, source.items.front(),
-                      into || is_directory ? prefix + "/" + source.name : base, options);
+                      destination.into || is_directory ? prefix + "/" + source.name : base,
+                      options);
             continue;
         }
         if (!is_directory) {

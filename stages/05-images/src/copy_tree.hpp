@@ -46,6 +46,11 @@ struct CopyOptions {
     std::optional<mode_t> mode{};  ///< of --chmod, for files and directories
 };
 
+struct CopyDestination {
+    std::string path{};  ///< absolute, in the image
+    bool into = false;   ///< it is meant as a directory even if it is not there
+};
+
 /// Writes into the upper directory of an overlay without mounting it. Links in `image` (that upper
 /// directory over the layers below) are followed, inside it; directories that the layers below have
 /// are made as they are there.
@@ -60,7 +65,7 @@ class UpperWriter {
     /// Copies the sources to `destination`, an absolute path in the image: into it if it is (or
     /// `into`) a directory.
     void copy(const LayerView& tree, const std::vector<CopySource>& sources,
-              const std::string& destination, bool into, const CopyOptions& options);
+              const CopyDestination& destination, const CopyOptions& options);
 
   private:
     UniqueFd directory_in_upper(const std::string& resolved);

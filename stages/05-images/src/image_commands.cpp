@@ -165,12 +165,17 @@ void add_views(CLI::App& app, ImageCommand& command) {
 
 /// A new file that is gone again unless `write` comes to its end.
 void write_new_file(const fs::path& path, const std::function<void(int)>& write) {
+    const BlockedSignals signals;  // Ctrl-C: no half file
     const fs::path temporary = path.native() + ".part";
     UniqueFd fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644);
     try {
         write(fd.get());
         fd.close();
-        fs::rename(temporary, path);
+        if (!interrupted()) {
+            fs::rename(temporary, path);
+            return;
+        }
+        static_cast<void>(::unlink(temporary.c_str()));
     } catch (...) {
         static_cast<void>(::unlink(temporary.c_str()));
         throw;
@@ -208,6 +213,12 @@ void add_archives(CLI::App& app, ImageCommand& command) {
         command = [input](ImageStore& store) {
             const UniqueFd file = input->empty() ? UniqueFd() : open_file(*input, O_RDONLY);
             const std::string name = input->empty() ? "stdin" : *input;
+            // Ctrl-C waits until the store is in order again; a pipe may never end, so there it
+            // does not.
+            std::optional<BlockedSignals> signals;
+            if (file) {
+                signals.emplace();
+            }
             for (const LoadedImage& loaded :
                  load_images(store, input->empty() ? 0 : file.get(), name)) {
                 std::cout << (loaded.name ? "Loaded image: " + familiar(*loaded.name)

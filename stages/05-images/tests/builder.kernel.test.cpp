@@ -202,8 +202,7 @@ TEST_CASE("build_image: RUN is as isolated as a container", "[05][builder]") {
     BuildFixture f;
     const Image image = f.build(
         "FROM drydock/base\n"
-        "RUN readlink /proc/self/ns/pid /proc/self/ns/net /proc/self/ns/mnt /proc/self/ns/ipc "
-        "/proc/self/ns/uts > /ns\n"
+        "RUN for n in pid net mnt ipc uts; do readlink /proc/self/ns/$n; done > /ns\n"
         "RUN grep -E 'CapBnd|Seccomp:|NoNewPrivs' /proc/self/status > /status\n");
     const std::string ns = f.read(image, "/ns");
     for (const char* name : {"pid", "net", "mnt", "ipc", "uts"}) {

@@ -5,10 +5,12 @@
 
 #include "testing/catch.hpp"
 
+using drydock::choose_platform;
 using drydock::InputError;
 using drydock::parse_image_config;
 using drydock::parse_index;
 using drydock::parse_manifest;
+using drydock::to_text;
 using drydock::testing::ContainsSubstring;
 
 namespace {

@@ -95,7 +95,6 @@ TEST_CASE("runtime_config: a container is isolated unless somebody says otherwis
     CHECK(config.linux_.seccomp.has_value());
     CHECK_FALSE(config.linux_.masked_paths.empty());
     CHECK_FALSE(config.linux_.readonly_paths.empty());
-    CHECK_FALSE(config.linux_.devices.empty());
 }
 
 TEST_CASE("runtime_config: options reach the configuration", "[05][runtime-config]") {

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "01-chroot/temp_dir.hpp"
+#include "04-layers/tar_create.hpp"
+#include "05-images/builder.hpp"
+#include "05-images/dockerfile.hpp"
+#include "05-images/ignore_file.hpp"
+#include "05-images/image_store.hpp"
+#include "05-images/layer_view.hpp"
+
+namespace drydock {
+
+/// The context as a tree, and what of it is not to be seen.
+struct Context {
+    TempDir unpacked{};  ///< when it came as a tar stream
+    std::optional<LayerView> tree{};
+    IgnoreRules rules{};
+    Dockerfile dockerfile{};
+};
+
+/// @throws InputError when the context or the Dockerfile is not there, or cannot be read
+Context open_context(const ImageStore& store, const BuildRequest& request);
+
+/// Owns the active snapshot, and the bundle, of one step.
+class Workspace {
+  public:
+    explicit Workspace(ImageStore& store);
+    ~Workspace();
+    Workspace(const Workspace&) = delete;
+    Workspace& operator=(const Workspace&) = delete;
+    Workspace(Workspace&&) = delete;
+    Workspace& operator=(Workspace&&) = delete;
+
+    [[nodiscard]] const std::string& key() const noexcept { return key_; }
+    [[nodiscard]] const std::filesystem::path& bundle() const noexcept { return bundle_; }
+
+    /// Packs what is in the upper directory, and makes it a committed layer.
+    LayerBlob commit();
+
+  private:
+    ImageStore& store_;
+    std::string key_;
+    std::filesystem::path bundle_;
+};
+
+}  // namespace drydock
