@@ -11,9 +11,11 @@
 #include "01-chroot/check.hpp"
 
 namespace drydock {
+namespace {
 
 // [region: open-in-root]
-UniqueFd open_in_root(int root, const std::string& path, int flags, mode_t mode) {
+/// The descriptor, or -1 with errno.
+long resolve_in_root(int root, const std::string& path, int flags, mode_t mode) {
     open_how how{};
     how.flags = static_cast<__u64>(flags | O_CLOEXEC);
     how.mode = mode;
@@ -28,11 +30,28 @@ UniqueFd open_in_root(int root, const std::string& path, int flags, mode_t mode)
             break;
         }
     }
+    return fd;
+}
+// [/region]
+
+}  // namespace
+
+UniqueFd open_in_root(int root, const std::string& path, int flags, mode_t mode) {
+    const long fd = resolve_in_root(root, path, flags, mode);
     return UniqueFd(static_cast<int>(
         check(fd, "openat2({}, flags={:#o}, resolve=RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS)", path,
               flags)));
 }
-// [/region]
+
+UniqueFd open_in_root_if_there(int root, const std::string& path, int flags) {
+    const long fd = resolve_in_root(root, path, flags, 0);
+    if (fd == -1 && errno == ENOENT) {
+        return {};
+    }
+    return UniqueFd(static_cast<int>(
+        check(fd, "openat2({}, flags={:#o}, resolve=RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS)", path,
+              flags)));
+}
 
 UniqueFd make_directories_in_root(int root, const std::string& path, mode_t mode) {
     UniqueFd directory = open_in_root(root, ".", O_PATH | O_DIRECTORY);

@@ -75,6 +75,16 @@ TEST_CASE("open_in_root: the descriptor is close-on-exec", "[01][path_in_root]")
     CHECK((::fcntl(open_in_root(tree.fd.get(), "etc", O_PATH).get(), F_GETFD) & FD_CLOEXEC) != 0);
 }
 
+TEST_CASE("open_in_root_if_there: empty for what is missing, an error for what is in the way",
+          "[01][path_in_root]") {
+    const Tree tree;
+    CHECK_FALSE(drydock::open_in_root_if_there(tree.fd.get(), "etc/nothing", O_PATH));
+    CHECK_FALSE(drydock::open_in_root_if_there(tree.fd.get(), "nothing/name", O_PATH));
+    CHECK(drydock::open_in_root_if_there(tree.fd.get(), "etc/name", O_PATH));
+    CHECK_THROWS_AS(drydock::open_in_root_if_there(tree.fd.get(), "etc/name/x", O_PATH),
+                    std::system_error);
+}
+
 TEST_CASE("make_directories_in_root: makes what is missing and takes what is there",
           "[01][path_in_root]") {
     const Tree tree;

@@ -17,19 +17,6 @@
 namespace drydock {
 namespace {
 
-/// `path` if it is there: what this kernel does not have needs no mask. ENOENT is the one error
-/// that may be ignored.
-UniqueFd open_if_there(int root, const std::string& path) {
-    try {
-        return open_in_root(root, path, O_PATH);
-    } catch (const std::system_error& e) {
-        if (e.code() != std::errc::no_such_file_or_directory) {
-            throw;
-        }
-        return {};
-    }
-}
-
 /// The file that hides files. Opened once and looked at: an image that puts a link at /dev/null
 /// would have something else mounted over /proc/keys, or made writable by it (CVE-2025-31133).
 UniqueFd null_device(int root) {
@@ -97,7 +84,7 @@ void mask_paths(std::span<const std::string> paths) {
     const UniqueFd null = null_device(root.get());
     UniqueFd empty;
     for (const std::string& path : paths) {
-        const UniqueFd target = open_if_there(root.get(), path);
+        const UniqueFd target = open_in_root_if_there(root.get(), path, O_PATH);
         if (!target) {
             continue;
         }
@@ -114,7 +101,7 @@ void mask_paths(std::span<const std::string> paths) {
 void make_paths_readonly(std::span<const std::string> paths) {
     const UniqueFd root = open_file("/", O_PATH | O_DIRECTORY);
     for (const std::string& path : paths) {
-        if (const UniqueFd target = open_if_there(root.get(), path)) {
+        if (const UniqueFd target = open_in_root_if_there(root.get(), path, O_PATH)) {
             bind_fd_at(target.get(), target.get(),
                        {.source = path, .target = path, .flags = MS_BIND | MS_REC | MS_RDONLY});
         }

@@ -25,14 +25,10 @@ bool is_file(const std::filesystem::path& path) {
 /// directory.
 UniqueFd mount_point(int root, const MountSpec& spec) {
     const std::string& path = spec.target.native();
-    const bool wants_file = (spec.flags & MS_BIND) != 0 && is_file(spec.source);
-    try {
-        return open_in_root(root, path, O_PATH);
-    } catch (const std::system_error& e) {
-        if (e.code() != std::errc::no_such_file_or_directory) {
-            throw;
-        }
+    if (UniqueFd there = open_in_root_if_there(root, path, O_PATH)) {
+        return there;
     }
+    const bool wants_file = (spec.flags & MS_BIND) != 0 && is_file(spec.source);
     if (!wants_file) {
         return make_directories_in_root(root, path);
     }

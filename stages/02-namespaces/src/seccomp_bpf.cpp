@@ -142,16 +142,16 @@ struct Range {
     Verdict verdict{};
 };
 
+/// What is newer than libseccomp's list must look as if the kernel did not have it, so that
+/// programs fall back.
 std::uint32_t first_unknown_call() {
-    // What is newer than this library knows must look as if the kernel did not have it, so that
-    // programs fall back.
-    for (int number = 1023; number > 0; --number) {
-        if (char* name = ::seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number)) {
-            std::free(name);  // NOLINT(cppcoreguidelines-no-malloc): the library's contract
-            return static_cast<std::uint32_t>(number) + 1;
-        }
+    // From here on new calls have the same number on every machine, without gaps.
+    int number = SYS_openat2;
+    while (char* name = ::seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number)) {
+        std::free(name);  // NOLINT(cppcoreguidelines-no-malloc): the library's contract
+        ++number;
     }
-    return 0;
+    return static_cast<std::uint32_t>(number);
 }
 
 std::vector<Range> ranges_of(const SeccompProfile& profile) {

@@ -55,15 +55,9 @@ bool looks_like_number(std::string_view text) {
 /// A file of the image as text; "" when it is not there. The image may have put anything in its
 /// place: a pipe that never ends, a device, a link to the host.
 std::string text_in_root(int root, const std::string& path) {
-    UniqueFd fd;
-    try {
-        fd = open_in_root(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    } catch (const std::system_error& e) {
-        if (e.code() == std::errc::no_such_file_or_directory ||
-            e.code() == std::errc::not_a_directory) {
-            return {};
-        }
-        throw;
+    const UniqueFd fd = open_in_root_if_there(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    if (!fd) {
+        return {};
     }
     struct stat status{};
     check(::fstat(fd.get(), &status), "fstat({})", path);

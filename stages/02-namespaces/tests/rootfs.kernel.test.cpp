@@ -223,7 +223,8 @@ TEST_CASE("pivot_to: the way out of a chroot leads nowhere", "[02][rootfs]") {
 
 TEST_CASE("pivot_to: EBUSY or EINVAL for a directory that is not a mount point", "[02][rootfs]") {
     const drydock::TempDir dir("drydock-test");
-    const int error = in_mount_namespace([&] { return error_of([&] { drydock::pivot_to(dir.path()); }); });
+    const int error =
+        in_mount_namespace([&] { return error_of([&] { drydock::pivot_to(dir.path()); }); });
     CHECK((error == EBUSY || error == EINVAL));  // EBUSY: it is on the very mount that is the root
 }
 

@@ -17,6 +17,10 @@ namespace drydock {
 /// @throws std::system_error naming path and flags
 UniqueFd open_in_root(int root, const std::string& path, int flags, mode_t mode = 0);
 
+/// The same for a path that may be missing: empty then. (No exception is thrown for what is no exception: the first one
+/// in a static program costs more than a container's namespaces.)
+UniqueFd open_in_root_if_there(int root, const std::string& path, int flags);
+
 /// Opens the directory `path` inside `root` and makes what is missing of it, one part at a time.
 /// @throws std::system_error ENOTDIR when a part is there and is something else
 UniqueFd make_directories_in_root(int root, const std::string& path, mode_t mode = 0755);
