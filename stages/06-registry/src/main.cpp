@@ -1,102 +1,21 @@
-#include <unistd.h>
-
-#include <cstdlib>
-#include <iostream>
+#include <functional>
 
 #include "01-chroot/command_line.hpp"
 #include "01-chroot/error.hpp"
-#include "06-registry/run.hpp"
-#include "06-registry/serve.hpp"
 
-namespace {
-
-using drydock::stage06::Options;
-
-std::string default_data_root() {
-    if (::geteuid() == 0) {
-        return "/var/lib/drydock";
-    }
-    const char* data =
-        std::getenv("XDG_DATA_HOME");        // NOLINT(concurrency-mt-unsafe): no threads yet
-    const char* home = std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe)
-    return (data != nullptr ? data : std::string(home != nullptr ? home : "") + "/.local/share") +
-           "/drydock";
-}
-
-CLI::App* add_image_command(CLI::App& app, const std::string& name, const std::string& help,
-                            Options& options) {
-    CLI::App* command = app.add_subcommand(name, help);
-    command->add_option("--data-root", options.data_root, "where images are kept")
-        ->type_name("DIR")
-        ->capture_default_str();
-    CLI::Option* user =
-        command->add_option("--user", options.credentials.user, "who logs in to the registry");
-    command
-        ->add_flag_function(
-            "--password-stdin",
-            [&options](std::int64_t) { std::getline(std::cin, options.credentials.password); },
-            "read the password from the first line of standard input")
-        ->needs(user);
-    command->add_option("IMAGE", options.image, "[HOST[:PORT]/]NAME[:TAG][@DIGEST]")
-        ->required()
-        ->type_name("");
-    return command;
-}
-
-CLI::App* add_serve_command(CLI::App& app, drydock::ServeOptions& options) {
-    CLI::App* serve =
-        app.add_subcommand("serve", "serve a registry from a directory, until SIGINT or SIGTERM");
-    serve
-        ->add_option("--listen", options.listen,
-                     "ADDRESS:PORT (port 0: a free one) or unix:///PATH")
-        ->capture_default_str();
-    serve->add_option("--root", options.registry.root, "the directory")
-        ->required()
-        ->type_name("DIR");
-    serve
-        ->add_option("--htpasswd", options.registry.htpasswd,
-                     "who may come in: lines as `htpasswd -B` writes them")
-        ->type_name("FILE");
-    serve->add_flag("--insecure-any-address", options.insecure_any_address,
-                    "listen where others can reach it although nobody has to log in");
-    return serve;
-}
-
-void print_address(const std::string& address) {
-    std::cout << "listening on " << address << std::endl;
-}
-
-}  // namespace
+#include "registry_commands.hpp"
 
 int main(int argc, char** argv) {
     constexpr const char* kProgram = "drydock-06";
     CLI::App app("A registry, and what brings images there and back", kProgram);
     app.require_subcommand(1);
-    Options options{.data_root = default_data_root()};
-    drydock::ServeOptions serving;
-    const CLI::App* serve = add_serve_command(app, serving);
-    const CLI::App* pull = add_image_command(app, "pull", "bring an image here", options);
-    const CLI::App* push =
-        add_image_command(app, "push", "bring an image to its registry", options);
-    CLI::App* run = add_image_command(
-        app, "run", "run COMMAND in a container of an image, pulled if need be", options);
-    drydock::add_walk_flags(*run, options.walk);
-    run->add_option("COMMAND", options.command, "instead of the image's")->type_name("");
-    run->positionals_at_end();
+    std::function<int()> command;
+    drydock::add_registry_commands(app, command);
     try {
         if (const auto status = drydock::parse_command_line(app, argc, argv)) {
             return *status;
         }
-        if (serve->parsed()) {
-            drydock::serve_registry(serving, print_address);
-        } else if (pull->parsed()) {
-            drydock::stage06::pull(options);
-        } else if (push->parsed()) {
-            drydock::stage06::push(options);
-        } else {
-            return drydock::stage06::run(options);
-        }
-        return 0;
+        return command();
     } catch (...) {
         return drydock::report_current_exception(kProgram);
     }

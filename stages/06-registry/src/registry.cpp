@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <array>
 
 #include <fmt/format.h>
 
+#include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
 #include "01-chroot/temp_dir.hpp"
@@ -20,7 +22,10 @@ namespace drydock {
 namespace {
 
 UniqueFd lock_root(const fs::path& root) {
-    fs::create_directories(root);
+    fs::create_directories(fs::absolute(root).parent_path());
+    if (::mkdir(root.c_str(), 0700) == -1 && errno != EEXIST) {  // images may be secret
+        check(-1, "mkdir({})", root.native());
+    }
     UniqueFd lock = open_file(root / "registry.lock", O_RDWR | O_CREAT, 0600);
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) == -1) {
         throw InputError(
