@@ -19,8 +19,8 @@ constexpr std::size_t kMaxDockerfile = std::size_t{1} << 20U;
 
 }  // namespace
 
-Context open_context(const ImageStore& store, const BuildRequest& request) {
-    Context context;
+BuildContext open_context(const ImageStore& store, const BuildRequest& request) {
+    BuildContext context;
     std::filesystem::path directory = request.context;
     if (directory.empty()) {
         context.unpacked = TempDir("context-", store.data_root() / "tmp");
@@ -54,19 +54,19 @@ Context open_context(const ImageStore& store, const BuildRequest& request) {
     return context;
 }
 
-Workspace::Workspace(ImageStore& store)
+BuildWorkspace::BuildWorkspace(ImageStore& store)
     : store_(store),
       key_("build-" + new_container_id()),
       bundle_(store.data_root() / "tmp" / key_) {}
 
-Workspace::~Workspace() {
+BuildWorkspace::~BuildWorkspace() {
     try {
         remove_bundle(store_, bundle_, key_);
     } catch (const std::exception&) {  // best effort
     }
 }
 
-LayerBlob Workspace::commit() {
+LayerBlob BuildWorkspace::commit() {
     const ActiveSnapshot snapshot = store_.snapshots().active(key_);
     const UniqueFd upper = open_file(snapshot.upper, O_RDONLY | O_DIRECTORY);
     const LayerBlob layer = create_layer(store_.content(), upper.get());

@@ -16,7 +16,7 @@
 namespace drydock {
 
 /// The context as a tree, and what of it is not to be seen.
-struct Context {
+struct BuildContext {
     TempDir unpacked{};  ///< when it came as a tar stream
     std::optional<LayerView> tree{};
     IgnoreRules rules{};
@@ -24,17 +24,17 @@ struct Context {
 };
 
 /// @throws InputError when the context or the Dockerfile is not there, or cannot be read
-Context open_context(const ImageStore& store, const BuildRequest& request);
+BuildContext open_context(const ImageStore& store, const BuildRequest& request);
 
 /// Owns the active snapshot, and the bundle, of one step.
-class Workspace {
+class BuildWorkspace {
   public:
-    explicit Workspace(ImageStore& store);
-    ~Workspace();
-    Workspace(const Workspace&) = delete;
-    Workspace& operator=(const Workspace&) = delete;
-    Workspace(Workspace&&) = delete;
-    Workspace& operator=(Workspace&&) = delete;
+    explicit BuildWorkspace(ImageStore& store);
+    ~BuildWorkspace();
+    BuildWorkspace(const BuildWorkspace&) = delete;
+    BuildWorkspace& operator=(const BuildWorkspace&) = delete;
+    BuildWorkspace(BuildWorkspace&&) = delete;
+    BuildWorkspace& operator=(BuildWorkspace&&) = delete;
 
     [[nodiscard]] const std::string& key() const noexcept { return key_; }
     [[nodiscard]] const std::filesystem::path& bundle() const noexcept { return bundle_; }

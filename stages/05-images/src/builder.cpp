@@ -85,7 +85,7 @@ class Build {
     ImageStore& store_;
     const BuildRequest& request_;
     const std::function<void(const BuildEvent&)>& on_event_;
-    Context context_;
+    BuildContext context_;
     BuildCache cache_;
     BuildPlan plan_{};
     std::set<std::string> consumed_args_{};
@@ -238,7 +238,7 @@ void Build::settings_step(BuildState& state, const Instruction& instruction) {
         const std::vector<std::filesystem::path> lowers = layer_directories(store_, chains);
         const auto there = LayerView(lowers).find(workdir);
         if (!there || !S_ISDIR(there->status.st_mode)) {
-            Workspace workspace(store_);
+            BuildWorkspace workspace(store_);
             const ActiveSnapshot snapshot = store_.snapshots().prepare(workspace.key(), chains);
             UpperWriter(snapshot.upper, lowers).make_directory(workdir);
             layer = workspace.commit();
@@ -286,7 +286,7 @@ void Build::run_step(BuildState& state, const Instruction& instruction) {
     if (take_cached(state, key)) {
         return;
     }
-    Workspace workspace(store_);
+    BuildWorkspace workspace(store_);
     make_bundle(store_, state.config.config, chains_of(state), options,
                 {.directory = workspace.bundle(), .key = workspace.key()});
     const std::string short_key = workspace.key().substr(6, 12);
@@ -385,7 +385,7 @@ void Build::copy_step(BuildState& state, const Instruction& instruction) {
         return;
     }
     const std::vector<Digest> chains = chains_of(state);
-    Workspace workspace(store_);
+    BuildWorkspace workspace(store_);
     const ActiveSnapshot snapshot = store_.snapshots().prepare(workspace.key(), chains);
     UpperWriter writer(snapshot.upper, layer_directories(store_, chains));
     copy_planned(writer, plan, instruction.verb == Verb::Add, store_.data_root() / "tmp");

@@ -297,6 +297,27 @@ TEST_CASE("build_image: directories above what is copied stay as the image has t
     CHECK((view.find("/tmp")->status.st_mode & 07777) == 01777);
 }
 
+TEST_CASE("build_image: the later source wins, times stay, links belong to root",
+          "[05][builder][copy]") {
+    BuildFixture f;
+    write_file(f.context / "one/same", "1");
+    write_file(f.context / "two/same", "2");
+    fs::create_symlink("same", f.context / "two/link");
+    REQUIRE(::lchown((f.context / "two/link").c_str(), 77, 77) == 0);
+    const timespec times[2] = {{.tv_sec = 86400, .tv_nsec = 0}, {.tv_sec = 86400, .tv_nsec = 0}};
+    REQUIRE(::utimensat(AT_FDCWD, (f.context / "two/same").c_str(), times, 0) == 0);
+    const LayerView view = f.view(
+        f.build("FROM drydock/base\nCOPY one/same two/same two /x/\nCOPY one/same /etc/passwd\n"));
+    CHECK(view.read_file("/x/same", 10) == "2");
+    CHECK(view.find("/x/same")->status.st_mtim.tv_sec == 86400);
+    CHECK(view.find_nofollow("/x/link")->status.st_uid == 0);
+    CHECK(view.read_file("/etc/passwd", 100) == "1");
+    CHECK_THROWS_WITH(f.build("FROM drydock/base\nCOPY one/same /etc/passwd/x\n"),
+                      ContainsSubstring("/etc/passwd: is there and is no directory"));
+    CHECK_THROWS_WITH(f.build("FROM drydock/base\nCOPY one /etc/passwd\n"),
+                      ContainsSubstring("is no directory"));
+}
+
 TEST_CASE("build_image: ADD unpacks a local archive, COPY does not", "[05][builder][copy]") {
     BuildFixture f;
     write_file(f.context / "tree/x/y", "y");

@@ -226,6 +226,28 @@ TEST_CASE("ImageStore: an entry of somebody else's in index.json is kept", "[05]
     CHECK(f.store.list().size() == 1);
 }
 
+TEST_CASE("make_bundle: a bundle only its owner can enter, and nothing when it cannot be made",
+          "[05][runtime-config]") {
+    StoreFixture f;
+    const Image base = ensure_base_image(f.store);
+    f.store.unpack(base);
+    const std::string before = f.state();
+    const std::filesystem::path directory = f.store.data_root() / "containers" / "one";
+    const Bundle bundle = make_bundle(f.store, base, {}, directory, "one");
+    CHECK(std::filesystem::status(directory).permissions() == std::filesystem::perms::owner_all);
+    CHECK(std::filesystem::status(f.store.data_root()).permissions() ==
+          std::filesystem::perms::owner_all);
+    CHECK(std::filesystem::is_empty(directory / "rootfs"));
+    CHECK(std::filesystem::is_directory(bundle.upper));
+    CHECK_THROWS_AS(make_bundle(f.store, base, {}, directory, "two"), std::system_error);
+    CHECK(std::filesystem::exists(directory / "config.json"));  // it was there before
+    remove_bundle(f.store, directory, "one");
+    CHECK(f.state() == before);
+    CHECK_THROWS_AS(make_bundle(f.store, base, {.user = "nosuch"}, directory, "one"), InputError);
+    CHECK_THROWS_AS(make_bundle(f.store, base, {.workdir = "x"}, directory, "one"), InputError);
+    CHECK(f.state() == before);
+}
+
 TEST_CASE("ImageStore: skopeo reads the store as it lies", "[05][image-store][peer]") {
     if (testing::run_program({"skopeo", "--version"}).status != 0) {
         SUCCEED("skipped: skopeo is not installed");

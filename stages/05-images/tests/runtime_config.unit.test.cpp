@@ -95,6 +95,7 @@ TEST_CASE("runtime_config: a container is isolated unless somebody says otherwis
     CHECK(config.linux_.seccomp.has_value());
     CHECK_FALSE(config.linux_.masked_paths.empty());
     CHECK_FALSE(config.linux_.readonly_paths.empty());
+    CHECK_FALSE(config.linux_.device_rules.empty());
 }
 
 TEST_CASE("runtime_config: options reach the configuration", "[05][runtime-config]") {
