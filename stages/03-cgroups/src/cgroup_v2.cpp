@@ -1,6 +1,7 @@
 #include "cgroup_v2.hpp"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,8 +10,10 @@
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
+#include "02-namespaces/capabilities.hpp"
 
 #include "cgroup_directory.hpp"
+#include "device_filter.hpp"
 
 namespace fs = std::filesystem;
 
@@ -55,7 +58,14 @@ class GroupV2 : public Group {
         }
     }
 
-    void set_devices(std::span<const DeviceRule> /*rules*/) override {}
+    void set_devices(std::span<const DeviceRule> rules) override {
+        // Without privileges nobody can load it; but then no node can be made either, and the
+        // host's own modes hold.
+        constexpr CapabilitySet kSysAdmin = CapabilitySet{1} << CAP_SYS_ADMIN;
+        if (!rules.empty() && has_capabilities(kSysAdmin)) {
+            attach_device_filter(directory_.fd.get(), rules);
+        }
+    }
 
     void join() override {
         check(::write(procs_.get(), "0", 1), "write({}/cgroup.procs, \"0\")",

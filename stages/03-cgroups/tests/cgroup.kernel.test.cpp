@@ -360,16 +360,46 @@ TEST_CASE(
 }
 
 TEST_CASE("set_devices: what is not allowed cannot be opened, null can", "[03][cgroup]") {
-    const Hierarchy hierarchy = drydock::find_hierarchy();
-    if (!offers(hierarchy, "devices")) {
-        SUCCEED("no device controller of v1 here");
-        return;
+    for (const Hierarchy& hierarchy : offered()) {
+        if (hierarchy.kind != HierarchyKind::V2 && !offers(hierarchy, "devices")) {
+            continue;
+        }
+        CAPTURE(to_text(hierarchy.kind));
+        Cgroup cgroup = drydock::make_cgroup(unique_name(), {}, hierarchy);
+        cgroup.set_devices(drydock::default_device_rules());
+        CHECK(joined(cgroup, [] {
+                  const drydock::UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+                  const drydock::UniqueFd kmsg(::open("/dev/kmsg", O_RDONLY | O_CLOEXEC));
+                  return !null ? 1 : kmsg ? 2 : errno == EPERM ? 0 : 3;
+              }).wait() == 0);
     }
-    Cgroup cgroup = drydock::make_cgroup(unique_name(), {}, hierarchy);
-    cgroup.set_devices(drydock::default_device_rules());
-    CHECK(joined(cgroup, [] {
-              const drydock::UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-              const drydock::UniqueFd kmsg(::open("/dev/kmsg", O_RDONLY | O_CLOEXEC));
-              return !null ? 1 : kmsg ? 2 : errno == EPERM ? 0 : 3;
-          }).wait() == 0);
+}
+
+TEST_CASE("set_devices: of several rules the last that matches decides", "[03][cgroup]") {
+    using Rule = drydock::DeviceRule;
+    const Rule deny_all{.allow = false};
+    const Rule allow_null{.allow = true, .type = 'c', .major = 1, .minor = 3, .access = "r"};
+    const std::pair<std::vector<Rule>, int> table[] = {
+        {{deny_all}, 0},
+        {{deny_all, allow_null}, 1},  // read only: not to write
+        {{deny_all, {.allow = true, .type = 'c', .major = 1, .access = "rw"}}, 3},
+        {{deny_all, {.allow = true, .type = 'b', .major = 1, .minor = 3, .access = "rw"}}, 0},
+        {{allow_null, deny_all}, 0},
+        {{{.allow = true}}, 3},
+    };
+    for (const Hierarchy& hierarchy : offered()) {
+        if (hierarchy.kind != HierarchyKind::V2 && !offers(hierarchy, "devices")) {
+            continue;
+        }
+        for (const auto& [rules, expected] : table) {
+            CAPTURE(to_text(hierarchy.kind), to_text(rules.back()), expected);
+            Cgroup cgroup = drydock::make_cgroup(unique_name(), {}, hierarchy);
+            cgroup.set_devices(rules);
+            CHECK(joined(cgroup, [] {
+                      const drydock::UniqueFd to_read(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+                      const drydock::UniqueFd to_write(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+                      return (to_read ? 1 : 0) + (to_write ? 2 : 0);
+                  }).wait() == expected);
+        }
+    }
 }

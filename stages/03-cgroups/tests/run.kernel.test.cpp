@@ -224,11 +224,7 @@ TEST_CASE(
     "[03][run]") {
     const Outcome outcome =
         drydock_03({}, {"sh", "-c", "busybox mknod /dev/k c 1 11 && cat /dev/null && cat /dev/k"});
-    if (drydock::find_hierarchy().kind != drydock::HierarchyKind::V2) {
-        CHECK(outcome.status != 0);
-        CHECK_THAT(outcome.err,
-                   ContainsSubstring("/dev/k") && ContainsSubstring("Operation not permitted"));
-    } else {
-        SUCCEED("not on v2 yet");
-    }
+    CHECK(outcome.status != 0);
+    CHECK_THAT(outcome.err,
+               ContainsSubstring("/dev/k") && ContainsSubstring("Operation not permitted"));
 }

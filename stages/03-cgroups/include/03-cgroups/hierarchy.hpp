@@ -40,7 +40,8 @@ class Group {
     /// Writes the limits. @throws InputError when this machine offers no controller for one that is
     /// asked for
     virtual void set(const Limits& limits) = 0;
-    /// Applies the rules in order. Where devices cannot be told apart it does nothing.
+    /// Applies the rules in order. It does nothing where nobody may: then no device node can be
+    /// made either.
     virtual void set_devices(std::span<const DeviceRule> rules) = 0;
     /// Moves the calling process, which must have one thread, into the group.
     virtual void join() = 0;
