@@ -19,9 +19,11 @@ constexpr std::array kVerbs = {
     Verb{"create", "Containers", "make one and do not start it", run_create},
     Verb{"start", "Containers", "start what is there and does not run", run_start},
     Verb{"stop", "Containers", "ask them to end; kill them when they do not", run_stop},
+    Verb{"restart", "Containers", "stop them and start them again", run_restart},
     Verb{"kill", "Containers", "send them a signal", run_kill},
     Verb{"wait", "Containers", "wait for their end and print exit statuses", run_wait},
     Verb{"rm", "Containers", "remove them", run_rm},
+    Verb{"rename", "Containers", "give one another name", run_rename},
     Verb{"ps", "Containers", "list them", run_ps},
     Verb{"logs", "Containers", "print what one wrote", run_logs},
     Verb{"inspect", "Containers", "print all that is known of them, and of images", run_inspect},
@@ -40,6 +42,12 @@ constexpr std::array kVerbs = {
     Verb{"version", "Engine", "print versions", run_version},
     Verb{"info", "Engine", "print what the engine is and this machine can do", run_info},
 };
+
+/// What docker has, and Drydock will.
+constexpr std::array<std::string_view, 25> kNotYet = {
+    "attach", "commit", "container", "cp",     "diff",    "events",  "exec",   "export", "history",
+    "image",  "import", "login",     "logout", "network", "pause",   "port",   "search", "stats",
+    "system", "top",    "unpause",   "update", "volume",  "builder", "context"};
 
 void print_help() {
     fmt::print(
@@ -65,6 +73,9 @@ const Verb& find_verb(const std::string& name) {
     const auto found = std::ranges::find(kVerbs, std::string_view(name), &Verb::name);
     if (found != kVerbs.end()) {
         return *found;
+    }
+    if (std::ranges::find(kNotYet, name) != kNotYet.end()) {
+        throw NotImplemented(fmt::format("drydock {} ('drydock --help' lists what is)", name));
     }
     std::vector<std::string> names;
     std::ranges::transform(kVerbs, std::back_inserter(names),
@@ -128,7 +139,7 @@ int run_command_line(const std::vector<std::string>& arguments) {
         return verb.run(invocation);
     } catch (const EngineError& e) {
         static_cast<void>(std::fprintf(stderr, "%s: %s\n", invocation.name.c_str(), e.what()));
-        return 1;
+        return exit_status_of(e);
     } catch (...) {
         return report_current_exception(invocation.name);
     }

@@ -139,8 +139,10 @@ int run_start(const Invocation& invocation) {
     });
 }
 
-int run_stop(const Invocation& invocation) {
-    CLI::App app("Asks containers to end; kills them when they do not");
+namespace {
+
+int stop_or_restart(const Invocation& invocation, const char* summary, std::string_view action) {
+    CLI::App app(summary);
     prepare(app, invocation);
     std::vector<std::string> names;
     std::string seconds;
@@ -160,9 +162,36 @@ int run_stop(const Invocation& invocation) {
     }
     const Engine engine = invocation.engine();
     return for_each_name(names, invocation.name, [&](const std::string& name) {
-        engine.post(container_path(name, "stop"), query);
+        engine.post(container_path(name, action), query);
         return name;
     });
+}
+
+}  // namespace
+
+int run_stop(const Invocation& invocation) {
+    return stop_or_restart(invocation, "Asks containers to end; kills them when they do not",
+                           "stop");
+}
+
+int run_restart(const Invocation& invocation) {
+    return stop_or_restart(invocation, "Stops containers, and starts them again", "restart");
+}
+
+int run_rename(const Invocation& invocation) {
+    CLI::App app("Gives a container another name");
+    prepare(app, invocation);
+    std::string container;
+    std::string name;
+    app.add_option("CONTAINER", container, "name, ID, or the beginning of an ID")
+        ->required()
+        ->type_name("");
+    app.add_option("NAME", name, "its new name")->required()->type_name("");
+    if (const auto status = parse(app, invocation)) {
+        return *status;
+    }
+    invocation.engine().post(container_path(container, "rename"), {{"name", name}});
+    return 0;
 }
 
 int run_kill(const Invocation& invocation) {

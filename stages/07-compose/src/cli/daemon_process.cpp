@@ -107,6 +107,20 @@ std::string last_line(const std::filesystem::path& file) {
     return text.substr(text.rfind('\n') + 1);
 }
 
+/// Whether there is somebody behind the socket.
+bool listens(const Host& host) {
+    try {
+        const UniqueFd connection = connect_to(host);
+        return true;
+    } catch (const std::system_error& e) {
+        if (e.code() == std::errc::no_such_file_or_directory ||
+            e.code() == std::errc::connection_refused) {
+            return false;
+        }
+        throw;
+    }
+}
+
 bool readable_within(int fd, std::chrono::milliseconds time) {
     pollfd event{.fd = fd, .events = POLLIN, .revents = 0};
     return ::poll(&event, 1, static_cast<int>(time.count())) > 0;
@@ -151,25 +165,11 @@ void start_daemon(const Engine& engine) {
         daemon.pid, log_file.c_str()));
 }
 
-[[noreturn]] void throw_unreachable(const Host& host, const std::system_error& error) {
-    throw InputError(
-        fmt::format("no daemon answers at {}: {}; start one with 'drydock daemon --host {}', or "
-                    "set DRYDOCK_HOST",
-                    host.name, error.code().message(), host.name));
-}
-
 }  // namespace
 
 Engine connect_or_start(const std::string& host_flag) {
     Engine engine(chosen_host(host_flag));
-    try {
-        const UniqueFd probe = connect_to(engine.host());
-    } catch (const std::system_error& e) {
-        const bool nobody = e.code() == std::errc::no_such_file_or_directory ||
-                            e.code() == std::errc::connection_refused;
-        if (!nobody || !engine.host().is_default) {
-            throw_unreachable(engine.host(), e);
-        }
+    if (engine.host().is_default && !listens(engine.host())) {
         start_daemon(engine);
     }
     return engine;
@@ -179,23 +179,17 @@ bool stop_daemon(const Host& host) {
     if (host.path.empty()) {
         throw InputError(fmt::format("daemon stop: {} is not a socket of this machine", host.name));
     }
-    UniqueFd pidfd;
-    try {
-        const UniqueFd socket = connect_to(host);
-        ucred peer{};
-        socklen_t size = sizeof peer;
-        // Who called listen(2): no file with a pid in it can be as fresh.
-        check(::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size),
-              "getsockopt(SO_PEERCRED)");
-        pidfd = UniqueFd(static_cast<int>(
-            check(::syscall(SYS_pidfd_open, peer.pid, 0), "pidfd_open({})", peer.pid)));
-    } catch (const std::system_error& e) {
-        if (e.code() == std::errc::no_such_file_or_directory ||
-            e.code() == std::errc::connection_refused) {
-            return false;
-        }
-        throw;
+    if (!listens(host)) {
+        return false;
     }
+    const UniqueFd socket = connect_to(host);
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    // Who called listen(2): no file with a pid in it can be as fresh.
+    check(::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size),
+          "getsockopt(SO_PEERCRED)");
+    const UniqueFd pidfd(static_cast<int>(
+        check(::syscall(SYS_pidfd_open, peer.pid, 0), "pidfd_open({})", peer.pid)));
     check(::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGTERM, nullptr, 0),
           "pidfd_send_signal(the daemon, SIGTERM)");
     if (!readable_within(pidfd.get(), kStopDeadline)) {

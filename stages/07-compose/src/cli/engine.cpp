@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "01-chroot/error.hpp"
+#include "01-chroot/exit_status.hpp"
 #include "07-compose/cli/log_stream.hpp"
 
 namespace drydock::cli {
@@ -37,13 +38,35 @@ std::string target_of(const std::string& path, const Query& query) {
     return kVersionPrefix + path + query_string(query);
 }
 
+/// What makes an exchange, and says what to do when nobody listens.
+template <class Make>
+Exchange reach(const Host& host, Make make) {
+    try {
+        return make();
+    } catch (const std::system_error& e) {
+        throw InputError(fmt::format(
+            "no daemon answers at {}: {}; start one with 'drydock daemon --host {}', or "
+            "set DRYDOCK_HOST",
+            host.name, e.code().message(), host.name));
+    }
+}
+
+Exchange sent(const Host& host, const Request& request) {
+    return reach(host, [&] { return Exchange(host, request); });
+}
+
 json answer_to(const Host& host, const Request& request) {
-    Exchange exchange(host, request);
+    Exchange exchange = sent(host, request);
     expect_success(exchange);
     return parse_answer(exchange.read_all());
 }
 
 }  // namespace
+
+int exit_status_of(const EngineError& error) noexcept {
+    constexpr int kNotImplemented = 501;
+    return error.status() == kNotImplemented ? kSetupFailed : 1;
+}
 
 json Engine::get(const std::string& path, const Query& query) const {
     return answer_to(host_, {.target = target_of(path, query)});
@@ -59,16 +82,17 @@ json Engine::remove(const std::string& path, const Query& query) const {
 
 Exchange Engine::stream(const std::string& method, const std::string& path, const Query& query,
                         const std::string& body) const {
-    Exchange exchange(host_, {.method = method, .target = target_of(path, query), .body = body});
+    Exchange exchange =
+        sent(host_, {.method = method, .target = target_of(path, query), .body = body});
     expect_success(exchange);
     return exchange;
 }
 
 Exchange Engine::upload(const std::string& path, const Query& query,
                         const std::function<void(Exchange&)>& write_body) const {
-    Exchange exchange = Exchange::upload(
-        host_,
-        {.method = "POST", .target = target_of(path, query), .content_type = "application/x-tar"});
+    const Request request{
+        .method = "POST", .target = target_of(path, query), .content_type = "application/x-tar"};
+    Exchange exchange = reach(host_, [&] { return Exchange::upload(host_, request); });
     write_body(exchange);
     exchange.end_body();
     expect_success(exchange);

@@ -268,7 +268,7 @@ int run_command_line(const std::vector<std::string>& arguments) {
         return kSetupFailed;
     } catch (const cli::EngineError& e) {
         static_cast<void>(std::fprintf(stderr, "%s: %s\n", kProgram, e.what()));
-        return 1;
+        return cli::exit_status_of(e);
     } catch (...) {
         return report_current_exception(kProgram);
     }

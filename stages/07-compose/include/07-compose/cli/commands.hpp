@@ -41,6 +41,8 @@ int run_run(const Invocation& invocation);
 int run_create(const Invocation& invocation);
 int run_start(const Invocation& invocation);
 int run_stop(const Invocation& invocation);
+int run_restart(const Invocation& invocation);
+int run_rename(const Invocation& invocation);
 int run_kill(const Invocation& invocation);
 int run_wait(const Invocation& invocation);
 int run_rm(const Invocation& invocation);

@@ -11,8 +11,7 @@ namespace drydock::cli {
 /// The engine at `flag` (chosen_host); when that is the default place and nobody listens there, a
 /// daemon is started first: `drydock-daemon` in a session of its own, that writes to daemon.log in
 /// the data root. Says so on stderr. A host that somebody named is never started.
-/// @throws InputError when nobody listens, with what to do; SetupError with the daemon's last words
-/// when it ended
+/// @throws SetupError with the daemon's last words when it ended
 Engine connect_or_start(const std::string& host_flag);
 
 /// Ends the daemon behind the socket of `host` (SIGTERM) and waits until it is gone. Containers go

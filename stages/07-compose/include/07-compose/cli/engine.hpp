@@ -27,6 +27,9 @@ class EngineError : public std::runtime_error {
     int status_;
 };
 
+/// What a program ends with after such a refusal: 125 for what is not implemented, else 1.
+int exit_status_of(const EngineError& error) noexcept;
+
 using Query = std::vector<std::pair<std::string, std::string>>;
 
 /// Speaks the Docker Engine API, version 1.44, with the engine at `host`: Drydock's daemon, or any

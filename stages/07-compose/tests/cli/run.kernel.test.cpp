@@ -1,0 +1,232 @@
+#include <poll.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+
+#include "01-chroot/check.hpp"
+#include "01-chroot/child.hpp"
+#include "01-chroot/unique_fd.hpp"
+
+#include "testing/catch.hpp"
+
+#include "cli/own_daemon.hpp"
+
+namespace fs = std::filesystem;
+using drydock::testing::ContainsSubstring;
+using drydock::testing::Outcome;
+using drydock::testing::OwnDaemon;
+
+namespace {
+
+/// One daemon for all tests of this file: starting one for each would take most of the time.
+const OwnDaemon& daemon() {
+    static const OwnDaemon own;
+    return own;
+}
+
+Outcome call(std::vector<std::string> arguments) {
+    return daemon().run(std::move(arguments));
+}
+
+/// A foreground `drydock run` whose output we read as it comes.
+struct Foreground {
+    drydock::UniqueFd out{};
+    drydock::Child child{};
+
+    explicit Foreground(const std::vector<std::string>& arguments) {
+        drydock::Pipe pipe = drydock::make_pipe();
+        child = drydock::clone_child(0);
+        if (!child) {
+            ::dup2(pipe.write.get(), 1);
+            for (const std::string& variable : daemon().environment()) {
+                ::putenv(::strdup(variable.c_str()));
+            }
+            std::vector<char*> argv = {::strdup("drydock")};
+            for (const std::string& argument : arguments) {
+                argv.push_back(::strdup(argument.c_str()));
+            }
+            argv.push_back(nullptr);
+            ::execv(drydock::testing::program_path("drydock").c_str(), argv.data());
+            ::_exit(127);
+        }
+        out = std::move(pipe.read);
+    }
+
+    /// Whether `text` comes within ten seconds.
+    [[nodiscard]] bool prints(const std::string& text) const {
+        std::string so_far;
+        char byte = 0;
+        pollfd event{.fd = out.get(), .events = POLLIN, .revents = 0};
+        while (so_far.find(text) == std::string::npos) {
+            if (::poll(&event, 1, 10'000) <= 0 || ::read(out.get(), &byte, 1) != 1) {
+                return false;
+            }
+            so_far += byte;
+        }
+        return true;
+    }
+};
+
+/// The one line of the limit's file in the cgroup of that process, whatever version the machine
+/// has.
+std::string limit_of(const std::string& pid, const std::string& v1, const std::string& v2) {
+    std::ifstream in("/proc/" + pid + "/cgroup");
+    for (std::string line; std::getline(in, line);) {
+        std::smatch parts;
+        if (!std::regex_match(line, parts, std::regex("[0-9]+:([^:]*):(.*)"))) {
+            continue;
+        }
+        for (const std::string& file :
+             {"/sys/fs/cgroup/" + parts[1].str() + parts[2].str() + "/" + v1,
+              "/sys/fs/cgroup" + parts[2].str() + "/" + v2}) {
+            if (std::ifstream found(file); found) {
+                std::getline(found, line);
+                return line;
+            }
+        }
+    }
+    return "no such file";
+}
+
+}  // namespace
+
+TEST_CASE("run: the exit status is the command's, or says why there is none", "[07][cli][kernel]") {
+    const std::pair<std::vector<std::string>, int> kinds[] = {
+        {{"true"}, 0}, {{"sh", "-c", "exit 7"}, 7}, {{"/etc"}, 126}, {{"no-such-command"}, 127}};
+    for (const auto& [command, status] : kinds) {
+        for (const bool remove : {false, true}) {
+            std::vector<std::string> arguments = {"run", "drydock/base"};
+            arguments.insert(arguments.begin() + 1, remove ? "--rm" : "--label=test");
+            arguments.insert(arguments.end(), command.begin(), command.end());
+            const Outcome outcome = call(arguments);
+            INFO(outcome.err);
+            CHECK(outcome.status == status);
+        }
+    }
+    CHECK(call({"run", "--rm", "--network", "no-such-network", "drydock/base", "true"}).status ==
+          125);
+}
+
+TEST_CASE("run: both streams arrive whole, also when the container ends at once",
+          "[07][cli][kernel]") {
+    for (int round = 0; round < 20; ++round) {
+        const Outcome outcome =
+            call({"run", "--rm", "drydock/base", "sh", "-c", "echo to out; echo to err >&2"});
+        CHECK(outcome.out == "to out\n");
+        CHECK(outcome.err == (round == 0 ? outcome.err : "to err\n"));
+    }
+    const Outcome much =
+        call({"run", "--rm", "drydock/base", "sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x"});
+    CHECK(much.out.size() == 3'000'000);
+}
+
+TEST_CASE("run -d: it goes on, its logs can be read, stop and rm end it", "[07][cli][kernel]") {
+    const Outcome started =
+        call({"run", "-d", "--name", "detached", "drydock/base", "sh", "-c",
+              "trap 'echo ending; exit 3' TERM; echo ready; while :; do sleep 0.05; done"});
+    REQUIRE(started.status == 0);
+    const std::string id = started.out.substr(0, 64);
+    CHECK_THAT(call({"ps"}).out, ContainsSubstring("detached"));
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (call({"logs", "detached"}).out != "ready\n" &&
+           std::chrono::steady_clock::now() < deadline) {
+    }
+    CHECK(call({"rm", "detached"}).status == 1);
+    CHECK(call({"stop", "detached"}).out == "detached\n");
+    CHECK(call({"logs", "detached"}).out == "ready\nending\n");
+    CHECK(call({"inspect", "-f", "{{.State.ExitCode}}", id}).out == "3\n");
+    CHECK(call({"rm", "detached"}).status == 0);
+    CHECK(call({"inspect", "detached"}).status == 1);
+    CHECK_FALSE(fs::exists(daemon().directory() / "data/containers" / id));
+}
+
+TEST_CASE("run: a container that is killed is 137", "[07][cli][kernel]") {
+    Foreground run(
+        {"run", "--rm", "--name", "killed", "drydock/base", "sh", "-c", "echo ready; sleep 100"});
+    REQUIRE(run.prints("ready"));
+    CHECK(call({"kill", "killed"}).status == 0);
+    CHECK(run.child.wait() == 137);
+}
+
+TEST_CASE("run: Ctrl-C is the container's; it ends and nothing is left", "[07][cli][kernel]") {
+    Foreground run({"run", "--rm", "--name", "interrupted", "drydock/base", "sh", "-c",
+                    "trap 'exit 42' INT; echo ready; while :; do sleep 0.05; done"});
+    REQUIRE(run.prints("ready"));
+    run.child.signal(SIGINT);
+    CHECK(run.child.wait() == 42);
+    CHECK(call({"inspect", "interrupted"}).status == 1);
+}
+
+TEST_CASE("run: the third Ctrl-C kills a container that does not listen", "[07][cli][kernel]") {
+    Foreground run({"run", "--rm", "--name", "stubborn", "drydock/base", "sh", "-c",
+                    "trap 'echo again' INT; echo ready; while :; do sleep 0.05; done"});
+    REQUIRE(run.prints("ready"));
+    run.child.signal(SIGINT);
+    REQUIRE(run.prints("again"));
+    run.child.signal(SIGINT);
+    REQUIRE(run.prints("again"));
+    run.child.signal(SIGINT);
+    CHECK(run.child.wait() == 137);
+    CHECK(call({"inspect", "stubborn"}).status == 1);
+}
+
+TEST_CASE("run: limits are in the files of the container's cgroup", "[07][cli][kernel]") {
+    REQUIRE(call({"run", "-d", "--name", "limited", "--memory", "64m", "--cpus", "0.5",
+                  "--pids-limit", "20", "drydock/base", "sleep", "100"})
+                .status == 0);
+    std::string pid = call({"inspect", "-f", "{{.State.Pid}}", "limited"}).out;
+    pid.pop_back();
+    CHECK(limit_of(pid, "memory.limit_in_bytes", "memory.max") == "67108864");
+    CHECK(limit_of(pid, "pids.max", "pids.max") == "20");
+    const std::string cpu = limit_of(pid, "cpu.cfs_quota_us", "cpu.max");
+    CHECK((cpu == "50000" || cpu == "50000 100000"));
+    CHECK(call({"rm", "-f", "limited"}).status == 0);
+    CHECK_FALSE(fs::exists("/proc/" + pid));
+}
+
+TEST_CASE("run --explain: the steps of the start are on stderr, and --rm still removes",
+          "[07][cli][kernel]") {
+    const Outcome outcome =
+        call({"run", "--rm", "--explain", "--name", "explained", "drydock/base", "true"});
+    CHECK(outcome.status == 0);
+    CHECK_THAT(outcome.err, ContainsSubstring("pivot-root") && ContainsSubstring("clone"));
+    CHECK(call({"inspect", "explained"}).status == 1);
+}
+
+TEST_CASE("build, save, rmi, load: an image comes back with its ID", "[07][cli][kernel]") {
+    const fs::path context = daemon().directory() / "context";
+    fs::create_directories(context);
+    std::ofstream(context / "Dockerfile")
+        << "FROM drydock/base\nCOPY hello /\nRUN cat /hello >/twice && cat /hello >>/twice\nCMD "
+           "[\"cat\", \"/twice\"]\n";
+    std::ofstream(context / "hello") << "hello\n";
+    const Outcome built = call({"build", "-t", "twice", context.native()});
+    INFO(built.err);
+    REQUIRE(built.status == 0);
+    CHECK(call({"run", "--rm", "twice"}).out == "hello\nhello\n");
+    const std::string id = call({"inspect", "-f", "{{.Id}}", "twice"}).out;
+    const std::string archive = daemon().directory() / "twice.tar";
+    CHECK(call({"save", "-o", archive, "twice"}).status == 0);
+    CHECK(call({"rmi", "-f", "twice"}).status == 0);
+    CHECK(call({"inspect", "twice"}).status == 1);
+    CHECK(call({"load", "-i", archive}).status == 0);
+    CHECK(call({"inspect", "-f", "{{.Id}}", "twice"}).out == id);
+    std::ofstream(context / "Dockerfile") << "FROM drydock/base\nRUN exit 7\n";
+    CHECK(call({"build", context.native()}).status == 7);
+}
+
+TEST_CASE("the daemon: the first command starts it, daemon stop ends it, containers go on",
+          "[07][cli][kernel]") {
+    const OwnDaemon own;
+    CHECK_THAT(own.run({"ps"}).err, ContainsSubstring("started the daemon"));
+    CHECK(own.run({"ps"}).err.empty());
+    REQUIRE(own.run({"run", "-d", "--name", "survivor", "drydock/base", "sleep", "100"}).status ==
+            0);
+    CHECK(own.run({"daemon", "stop"}).out == "the daemon has ended\n");
+    CHECK_THAT(own.run({"daemon", "stop"}).out, ContainsSubstring("no daemon listens"));
+    CHECK_THAT(own.run({"ps"}).out, ContainsSubstring("survivor"));
+}

@@ -1,0 +1,223 @@
+#include "07-compose/compose/load.hpp"
+
+#include <filesystem>
+#include <fstream>
+
+#include "01-chroot/error.hpp"
+#include "01-chroot/temp_dir.hpp"
+#include "07-compose/compose/naming.hpp"
+
+#include "testing/catch.hpp"
+
+using namespace drydock::compose;
+using drydock::testing::ContainsSubstring;
+
+namespace {
+
+std::optional<std::string> variable(const std::string& name) {
+    return name == "TAG" ? std::optional<std::string>("1.2") : std::nullopt;
+}
+
+Project parse(const std::string& text) {
+    return parse_project(text, "/srv/My Shop/compose.yaml", "", variable);
+}
+
+/// What is said about a service `a` with this line in it.
+std::string wrong(const std::string& line) {
+    try {
+        parse("services:\n  a:\n    image: x\n    " + line + "\n");
+    } catch (const std::exception& e) {
+        return e.what();
+    }
+    return "nothing";
+}
+
+}  // namespace
+
+TEST_CASE("parse_project: the three services of the demo", "[07][compose][load]") {
+    const Project project = parse(R"(services:
+  a: {image: "demo/web", deploy: {resources: {limits: {cpus: "0.50", memory: 256M}}}}
+  b: {image: "demo/web", depends_on: [a]}
+  c: {image: "demo/web", depends_on: [b]}
+)");
+    CHECK(project.name == "myshop");
+    REQUIRE(project.services.size() == 3);
+    CHECK(project.service("a").container.nano_cpus == 500'000'000);
+    CHECK(project.service("a").container.memory_bytes == 256 << 20);
+    CHECK(project.service("c").depends_on == std::vector<std::string>{"b"});
+}
+
+TEST_CASE("parse_project: every key that Drydock knows", "[07][compose][load]") {
+    const Project project = parse(R"(
+version: "3.8"
+name: shop
+x-common: &common
+  image: web:${TAG}
+services:
+  a:
+    image: web:${TAG}
+    build: {context: ./a, dockerfile: D, args: [V=1], target: t}
+    command: sh -c "echo 'two words'" $$HOME
+    entrypoint: ["/entry"]
+    environment: {A: 1, TAG: null, EMPTY: ""}
+    labels: [k=v, bare]
+    mem_limit: 64m
+    cpus: 1.5
+    deploy: {resources: {limits: {pids: 9}}, mode: replicated}
+    container_name: one
+    hostname: h
+    user: "1000:1000"
+    working_dir: /w
+    read_only: true
+    init: false
+    network_mode: none
+    restart: "no"
+    scale: 1
+    depends_on: {b: {condition: service_started}}
+    x-mine: {anything: [at, all]}
+  b: *common
+)");
+    CHECK(project.name == "shop");
+    const Service& a = project.service("a");
+    CHECK(a.container.image == "web:1.2");
+    REQUIRE(a.build);
+    CHECK(a.build->context == "/srv/My Shop/a");
+    CHECK(a.build->dockerfile == "D");
+    CHECK(a.build->args.at("V") == "1");
+    CHECK(a.container.command == std::vector<std::string>{"sh", "-c", "echo 'two words'", "$HOME"});
+    CHECK(a.container.entrypoint == std::vector<std::string>{"/entry"});
+    CHECK(a.container.env == std::vector<std::string>{"A=1", "EMPTY=", "TAG=1.2"});
+    CHECK(a.container.labels == std::map<std::string, std::string>{{"bare", ""}, {"k", "v"}});
+    CHECK(a.container.memory_bytes == 64 << 20);
+    CHECK(a.container.nano_cpus == 1'500'000'000);
+    CHECK(a.container.pids == 9);
+    CHECK(a.container.user == "1000:1000");
+    CHECK(a.container.read_only);
+    CHECK(a.container.network == "none");
+    CHECK(a.depends_on == std::vector<std::string>{"b"});
+    CHECK(project.service("b").container.image == "web:1.2");
+}
+
+TEST_CASE("parse_project: a wrong key is told with its place and the nearest right one",
+          "[07][compose][load]") {
+    CHECK_THAT(wrong("enviroment: {A: 1}"), ContainsSubstring("/srv/My Shop/compose.yaml:4:5: ") &&
+                                                ContainsSubstring("\"enviroment\"") &&
+                                                ContainsSubstring("did you mean \"environment\"?"));
+    CHECK_THAT(wrong("deploy: {resources: {limit: {}}}"),
+               ContainsSubstring(":4:26:") && ContainsSubstring("\"limits\""));
+    CHECK_THROWS_WITH(parse("service:\n  a: {image: x}\n"),
+                      ContainsSubstring(":1:1:") && ContainsSubstring("\"services\""));
+}
+
+TEST_CASE("parse_project: what Compose has and Drydock has not is told as that",
+          "[07][compose][load]") {
+    for (const char* line :
+         {"ports: [\"80:80\"]", "restart: always", "healthcheck: {test: x}",
+          "network_mode: \"service:b\"", "depends_on: {b: {condition: service_healthy}}",
+          "deploy: {resources: {reservations: {}}}"}) {
+        CHECK_THAT(wrong(line),
+                   ContainsSubstring("not implemented: ") && ContainsSubstring("compose.yaml:4:"));
+    }
+    CHECK_THROWS_AS(parse("services: {a: {image: x}}\nvolumes: {v: {}}\n"),
+                    drydock::NotImplemented);
+    CHECK_THROWS_WITH(parse("x-c: &c {image: x}\nservices:\n  a:\n    <<: *c\n"),
+                      ContainsSubstring("not implemented") && ContainsSubstring(":4:5"));
+}
+
+TEST_CASE("parse_project: wrong types and values are told with their place",
+          "[07][compose][load]") {
+    CHECK_THAT(wrong("command: {a: b}"),
+               ContainsSubstring(":4:14: services.a.command: expected a list"));
+    CHECK_THAT(wrong("environment: text"),
+               ContainsSubstring(":4:18: services.a.environment: expected a list"));
+    CHECK_THAT(wrong("user: [1]"), ContainsSubstring("expected a single value, got a list"));
+    CHECK_THAT(wrong("mem_limit: lots"),
+               ContainsSubstring(":4:16: services.a.mem_limit: \"lots\" is no size"));
+    CHECK_THAT(wrong("cpus: half"), ContainsSubstring("\"half\" is no number of CPUs"));
+    CHECK_THAT(wrong("read_only: maybe"), ContainsSubstring("expected true or false"));
+    CHECK_THAT(wrong("scale: -1"), ContainsSubstring("expected a number"));
+    CHECK_THAT(wrong("command: sh -c \"x"), ContainsSubstring("a quote is not closed"));
+    CHECK_THAT(wrong("image: twice"), ContainsSubstring("\"image\" is there twice"));
+    CHECK_THAT(wrong("command: ${N:?set N}"),
+               ContainsSubstring(":4:14: the variable N is not set: set N"));
+    CHECK_THAT(
+        wrong("depends_on: [b]"),
+        ContainsSubstring(":4:17: services.a depends on \"b\", and there is no such service"));
+    CHECK_THROWS_WITH(parse("services:\n  a: {user: x}\n"),
+                      ContainsSubstring("neither image nor build"));
+    CHECK_THROWS_WITH(parse("services:\n  \"a b\": {image: x}\n"),
+                      ContainsSubstring("no name for a service"));
+    CHECK_THROWS_WITH(parse("services: [a]\n"), ContainsSubstring("no services"));
+    CHECK_THROWS_WITH(parse(""), ContainsSubstring("compose.yaml"));
+    CHECK_THROWS_WITH(parse("name: Shop\nservices: {a: {image: x}}\n"),
+                      ContainsSubstring(":1:7:") && ContainsSubstring("no name for a project"));
+}
+
+TEST_CASE("parse_project: a tab is told with its place", "[07][compose][load]") {
+    CHECK_THROWS_WITH(parse("services:\n  a:\n\timage: x\n"),
+                      ContainsSubstring("compose.yaml:3:1: a tab") && ContainsSubstring("spaces"));
+    CHECK_THROWS_WITH(parse("services:\n  a: [unclosed\n"), ContainsSubstring("not YAML"));
+}
+
+TEST_CASE("parse_project: a circle is told with every name in it", "[07][compose][load]") {
+    CHECK_THROWS_WITH(
+        parse(R"(services:
+  a: {image: x, depends_on: [b]}
+  b: {image: x, depends_on: [c]}
+  c: {image: x, depends_on: [a]}
+)"),
+        ContainsSubstring("compose.yaml:2:29: ") && ContainsSubstring("a → b → c → a"));
+}
+
+TEST_CASE("parse_project: a variable that is not set is a warning with its place",
+          "[07][compose][load]") {
+    const Project project = parse("services:\n  a: {image: \"x${NOT_SET}\"}\n");
+    REQUIRE(project.warnings.size() == 1);
+    CHECK_THAT(project.warnings.front(),
+               ContainsSubstring(":2:14: the variable NOT_SET is not set"));
+}
+
+TEST_CASE("find_compose_file: the first of the four names, here or above", "[07][compose][load]") {
+    const drydock::TempDir directory("drydock-test-");
+    std::filesystem::create_directories(directory.path() / "a/b");
+    std::ofstream(directory.path() / "docker-compose.yml") << "x";
+    CHECK(find_compose_file(directory.path() / "a/b") == directory.path() / "docker-compose.yml");
+    std::ofstream(directory.path() / "compose.yaml") << "x";
+    CHECK(find_compose_file(directory.path() / "a/b") == directory.path() / "compose.yaml");
+    CHECK_THROWS_WITH(find_compose_file("/proc"), ContainsSubstring("-f"));
+}
+
+TEST_CASE("config_hash: the same for the same service, another for any change",
+          "[07][compose][naming]") {
+    const auto hash = [](const std::string& line) {
+        const Project project = parse("services:\n  a:\n    image: x\n    " + line + "\n");
+        return config_hash(project, project.services.front());
+    };
+    CHECK(hash("user: a") == hash("user: a"));
+    CHECK(hash("user: a").size() == 64);
+    for (const char* line : {"user: b", "command: x", "environment: {A: 1}", "mem_limit: 1m",
+                             "container_name: n", "labels: {a: b}"}) {
+        CHECK(hash(line) != hash("user: a"));
+    }
+    CHECK(hash("scale: 3") == hash("scale: 1"));
+}
+
+TEST_CASE("container_spec: name and labels by which it is found again", "[07][compose][naming]") {
+    const Project project = parse("services:\n  a: {image: x}\n  b: {build: ., depends_on: [a]}\n");
+    const auto spec = container_spec(project, project.service("b"), 2, "sha256:77");
+    CHECK(spec.name == "myshop-b-2");
+    CHECK(spec.image == "myshop-b");
+    const auto label = [&](const std::string& key) {
+        return spec.labels.at("com.docker.compose." + key);
+    };
+    CHECK(label("project") == "myshop");
+    CHECK(label("service") == "b");
+    CHECK(label("container-number") == "2");
+    CHECK(label("oneoff") == "False");
+    CHECK(label("depends_on") == "a:service_started:false");
+    CHECK(label("project.config_files") == "/srv/My Shop/compose.yaml");
+    CHECK(label("project.working_dir") == "/srv/My Shop");
+    CHECK(label("image") == "sha256:77");
+    CHECK(label("config-hash") == config_hash(project, project.service("b")));
+    CHECK(normalised_project_name("_My.Shop-1") == "myshop-1");
+}

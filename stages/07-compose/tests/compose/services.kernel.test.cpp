@@ -1,0 +1,136 @@
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "testing/catch.hpp"
+
+#include "cli/own_daemon.hpp"
+
+namespace fs = std::filesystem;
+using drydock::testing::ContainsSubstring;
+using drydock::testing::Outcome;
+using drydock::testing::OwnDaemon;
+
+namespace {
+
+/// A project `shop` in a folder of its own, on a daemon of its own.
+struct Shop {
+    OwnDaemon daemon{};
+
+    explicit Shop(const std::string& file) {
+        fs::create_directories(daemon.directory() / "shop");
+        write(file);
+    }
+    void write(const std::string& file) const { std::ofstream(path()) << file; }
+    [[nodiscard]] fs::path path() const { return daemon.directory() / "shop/compose.yaml"; }
+    [[nodiscard]] Outcome compose(std::vector<std::string> arguments) const {
+        arguments.insert(arguments.begin(), {"compose", "-f", path().native()});
+        return daemon.run(arguments);
+    }
+    [[nodiscard]] std::string field(const std::string& container, const std::string& name) const {
+        return daemon.run({"inspect", "-f", "{{." + name + "}}", container}).out;
+    }
+};
+
+constexpr const char* kThree = R"(services:
+  c: {image: drydock/base, command: sleep 100, init: false, depends_on: [b]}
+  b: {image: drydock/base, command: sleep 100, depends_on: [a]}
+  a:
+    image: drydock/base
+    command: ["sh", "-c", "trap 'exit 0' TERM; echo I am a; while :; do sleep 0.05; done"]
+    deploy: {resources: {limits: {cpus: "0.50", memory: 256M}}}
+)";
+
+/// The names in the order in which `text` has them behind `what`: " Container shop-a-1  Started".
+std::vector<std::string> names_with(const std::string& text, const std::string& what) {
+    std::vector<std::string> names;
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);) {
+        if (line.ends_with("  " + what)) {
+            names.push_back(line.substr(11, line.find("  ", 11) - 11));
+        }
+    }
+    return names;
+}
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("compose: up in order, a second up does nothing, down in reverse leaves nothing",
+          "[07][compose][kernel]") {
+    const Shop shop(kThree);
+    const Outcome up = shop.compose({"up", "-d"});
+    INFO(up.err);
+    REQUIRE(up.status == 0);
+    CHECK(names_with(up.err, "Started") == Names{"shop-a-1", "shop-b-1", "shop-c-1"});
+    const std::string id = shop.field("shop-a-1", "Id");
+    CHECK(shop.field("shop-a-1", "HostConfig.Memory") == "268435456\n");
+    CHECK(shop.field("shop-a-1", "HostConfig.NanoCpus") == "500000000\n");
+
+    const Outcome again = shop.compose({"up", "-d"});
+    CHECK(names_with(again.err, "Running") == Names{"shop-a-1", "shop-b-1", "shop-c-1"});
+    CHECK(names_with(again.err, "Created").empty());
+    CHECK(shop.field("shop-a-1", "Id") == id);
+
+    CHECK_THAT(shop.compose({"ps"}).out, ContainsSubstring("shop-c-1   drydock/base"));
+    CHECK(shop.compose({"logs", "a"}).out == "a-1  | I am a\n");
+
+    const Outcome down = shop.compose({"down", "-t", "1"});
+    CHECK(names_with(down.err, "Removed") == Names{"shop-c-1", "shop-b-1", "shop-a-1"});
+    CHECK(shop.daemon.run({"ps", "-aq"}).out.empty());
+}
+
+TEST_CASE("compose: up makes a changed service anew and leaves the others",
+          "[07][compose][kernel]") {
+    const Shop shop(
+        "services:\n  a: {image: drydock/base, command: sleep 100}\n  b: {image: drydock/base, "
+        "command: sleep 100}\n");
+    REQUIRE(shop.compose({"up", "-d"}).status == 0);
+    const std::string a = shop.field("shop-a-1", "Id");
+    const std::string b = shop.field("shop-b-1", "Id");
+    shop.write(
+        "services:\n  a: {image: drydock/base, command: sleep 100}\n  b: {image: drydock/base, "
+        "command: sleep 200}\n");
+    const Outcome up = shop.compose({"up", "-d"});
+    CHECK(up.status == 0);
+    CHECK(shop.field("shop-a-1", "Id") == a);
+    CHECK(shop.field("shop-b-1", "Id") != b);
+    CHECK(shop.compose({"down", "-t", "0"}).status == 0);
+}
+
+TEST_CASE("compose: when one service does not start, what up had made is removed",
+          "[07][compose][kernel]") {
+    const Shop shop(
+        "services:\n  a: {image: drydock/base, command: sleep 100}\n  b: {image: drydock/base, "
+        "command: no-such-command, depends_on: [a]}\n");
+    const Outcome up = shop.compose({"up", "-d"});
+    CHECK(up.status == 1);
+    CHECK_THAT(up.err, ContainsSubstring("shop-b-1") && ContainsSubstring("no-such-command"));
+    CHECK(shop.daemon.run({"ps", "-aq"}).out.empty());
+}
+
+TEST_CASE("compose up in the foreground: prints with prefixes and ends with the last service",
+          "[07][compose][kernel]") {
+    const Shop shop(
+        "services:\n  a: {image: drydock/base, command: echo one}\n  bb: {image: drydock/base, "
+        "command: sh -c 'echo two >&2', depends_on: [a]}\n");
+    const Outcome up = shop.compose({"up"});
+    CHECK(up.status == 0);
+    CHECK(up.out == "a-1   | one\n");
+    CHECK_THAT(up.err, ContainsSubstring("bb-1  | two\n"));
+    CHECK(shop.compose({"down"}).status == 0);
+}
+
+TEST_CASE("compose: a bad file is one line, and no daemon is started for it",
+          "[07][compose][kernel]") {
+    const Shop shop("services:\n  a: {image: x, depends_on: [a]}\n");
+    const Outcome cycle = shop.compose({"up"});
+    CHECK(cycle.status == 125);
+    CHECK_THAT(cycle.err, ContainsSubstring("compose.yaml:2:29: ") && ContainsSubstring("a → a"));
+    CHECK(std::ranges::count(cycle.err, '\n') == 1);
+    shop.write("services:\n\ta: {image: x}\n");
+    CHECK_THAT(shop.compose({"up"}).err, ContainsSubstring("compose.yaml:2:1: a tab"));
+    CHECK_FALSE(fs::exists(shop.daemon.directory() / "run"));
+}
