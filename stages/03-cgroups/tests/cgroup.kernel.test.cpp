@@ -152,6 +152,29 @@ TEST_CASE("Cgroup: kill reaches those who left for a session of their own", "[03
     }
 }
 
+TEST_CASE("Cgroup: kill reaches one that is always somebody else by the time it is found",
+          "[03][cgroup]") {
+    for (const Hierarchy& hierarchy : offered()) {
+        if (hierarchy.kind != HierarchyKind::V2 && !offers(hierarchy, "pids")) {
+            continue;
+        }
+        CAPTURE(to_text(hierarchy.kind));
+        Cgroup cgroup = drydock::make_cgroup(unique_name(), {}, hierarchy);
+        Child child = joined(cgroup, [] {
+            for (;;) {
+                if (::fork() > 0) {
+                    ::_exit(0);
+                }
+            }
+            return 1;
+        });
+        CHECK(child.wait() == 0);
+        CHECK(cgroup.populated());
+        cgroup.kill();
+        CHECK(becomes_true([&] { return !cgroup.populated(); }));
+    }
+}
+
 TEST_CASE("Cgroup: its destructor ends who is inside and removes every directory", "[03][cgroup]") {
     for (const Hierarchy& hierarchy : offered()) {
         CAPTURE(to_text(hierarchy.kind));
