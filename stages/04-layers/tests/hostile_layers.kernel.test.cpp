@@ -133,6 +133,8 @@ TEST_CASE("hostile layer T3: a hard link reaches earlier files of its layer only
     }
     CHECK_THAT(target.apply({hard_link("h", "../canary/secret")}), ContainsSubstring("\"..\""));
     // To a symbolic link: another name for the link. Through it nothing is written.
+    CHECK(target.apply({symbolic_link("s", secret), hard_link("h", "s")}).empty());
+    CHECK(S_ISLNK(status_of(target.layer() / "h").st_mode));
     CHECK(
         target.apply({symbolic_link("s", secret), hard_link("h", "s"), file("h", "new")}).empty());
     CHECK(read_file(target.layer() / "h") == "new");

@@ -100,12 +100,13 @@ TEST_CASE("apply_layer: a whiteout hides lower layers only, wherever it stands i
     const TempDir dir("drydock-test");
     const fs::path root = dir.path() / "root";
     apply_to(tar_of({file(".wh.after", ""), file("after"), file("before"), file(".wh.before", ""),
-                     file(".wh.dir-after", ""), file("dir-after/x"), directory("dir-before/"),
+                     file(".wh.dir-after", ""), file("dir-after/x"), file(".wh.entry-after", ""),
+                     directory("entry-after/"), file("entry-after/x"), directory("dir-before/"),
                      file("dir-before/x"), file(".wh.dir-before", "")}),
              root);
     CHECK(S_ISREG(status_of(root / "after").st_mode));
     CHECK(S_ISREG(status_of(root / "before").st_mode));
-    for (const char* name : {"dir-after", "dir-before"}) {
+    for (const char* name : {"dir-after", "entry-after", "dir-before"}) {
         INFO(name);
         CHECK(fs::exists(root / name / "x"));
         CHECK(attribute(root / name, "trusted.overlay.opaque") == "y");
