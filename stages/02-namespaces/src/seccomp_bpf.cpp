@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <map>
+#include <ranges>
 
 #include <seccomp.h>
 
@@ -125,8 +126,8 @@ Code code_of(const Verdict& verdict) {
     for (const SeccompRule* rule : verdict.rules) {
         // Backwards, so that each test knows how far the next rule is.
         Code block{give(rule->action)};
-        for (auto c = rule->conditions.rbegin(); c != rule->conditions.rend(); ++c) {
-            Code tested = test(*c, block.size());
+        for (const SeccompCondition& c : std::views::reverse(rule->conditions)) {
+            Code tested = test(c, block.size());
             append(tested, block);
             block = std::move(tested);
         }

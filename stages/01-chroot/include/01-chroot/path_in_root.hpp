@@ -17,8 +17,8 @@ namespace drydock {
 /// @throws std::system_error naming path and flags
 UniqueFd open_in_root(int root, const std::string& path, int flags, mode_t mode = 0);
 
-/// The same for a path that may be missing: empty then. (No exception is thrown for what is no exception: the first one
-/// in a static program costs more than a container's namespaces.)
+/// The same for a path that may be missing: empty then. (No exception is thrown for what is no
+/// exception: the first one in a static program costs more than a container's namespaces.)
 UniqueFd open_in_root_if_there(int root, const std::string& path, int flags);
 
 /// Opens the directory `path` inside `root` and makes what is missing of it, one part at a time.
