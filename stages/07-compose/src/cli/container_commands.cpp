@@ -131,7 +131,7 @@ int run_start(const Invocation& invocation) {
         if (names.size() != 1) {
             throw InputError("start -a: one container at a time");
         }
-        return run_in_foreground(engine, {.id = names.front()});
+        return run_in_foreground(engine, {.id = names.front(), .only_new = true});
     }
     return for_each_name(names, invocation.name, [&](const std::string& name) {
         engine.post(container_path(name, "start"));

@@ -51,7 +51,10 @@ class Session {
           wait_(engine.stream("POST", path_of({"containers", id_, "wait"}),
                               {{"condition", container.auto_remove ? "removed" : "next-exit"}})),
           logs_(engine.stream("GET", path_of({"containers", id_, "logs"}),
-                              {{"follow", "1"}, {"stdout", "1"}, {"stderr", "1"}})) {}
+                              {{"follow", "1"},
+                               {"stdout", "1"},
+                               {"stderr", "1"},
+                               {"tail", container.only_new ? "0" : "all"}})) {}
 
     int follow() {
         while (!status_ || logs_open_) {

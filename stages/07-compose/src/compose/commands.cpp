@@ -60,11 +60,22 @@ Project load(const Flags& flags) {
     return project;
 }
 
+/// The same for a verb that needs names of containers only, which their labels tell: with -p no
+/// file is needed.
+Project load_or_named(const Flags& flags) {
+    if (!flags.project.empty() && flags.file.empty()) {
+        return {.name = flags.project};
+    }
+    return load(flags);
+}
+
 /// Only containers of the services that were named; all when none was.
 std::vector<Existing> selected(const Project& project, std::vector<Existing> containers,
                                const Flags& flags) {
     for (const std::string& name : flags.services) {
-        static_cast<void>(project.service(name));  // throws when there is no such service
+        if (!project.services.empty()) {
+            static_cast<void>(project.service(name));  // throws when there is no such service
+        }
     }
     std::erase_if(containers, [&](const Existing& container) {
         return !flags.services.empty() &&
@@ -141,7 +152,7 @@ int up(const Flags& flags) {
 }
 
 int down(const Flags& flags) {
-    const Project project = load(flags);
+    const Project project = load_or_named(flags);
     const cli::Engine engine = cli::connect_or_start("");
     remove_containers(engine, removal_order(project, existing_containers(engine, project.name)),
                       std::chrono::seconds(flags.grace_seconds));
@@ -149,7 +160,7 @@ int down(const Flags& flags) {
 }
 
 int stop(const Flags& flags) {
-    const Project project = load(flags);
+    const Project project = load_or_named(flags);
     const cli::Engine engine = cli::connect_or_start("");
     const auto containers = selected(project, existing_containers(engine, project.name), flags);
     stop_containers(engine, removal_order(project, containers),
@@ -158,7 +169,7 @@ int stop(const Flags& flags) {
 }
 
 int ps(const Flags& flags) {
-    const Project project = load(flags);
+    const Project project = load_or_named(flags);
     const cli::Engine engine = cli::connect_or_start("");
     fmt::print(
         "{}",
@@ -168,7 +179,7 @@ int ps(const Flags& flags) {
 }
 
 int logs(const Flags& flags) {
-    const Project project = load(flags);
+    const Project project = load_or_named(flags);
     const cli::Engine engine = cli::connect_or_start("");
     LogOptions options = flags.logs;
     options.prefix = !flags.no_prefix;

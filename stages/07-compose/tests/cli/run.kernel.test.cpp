@@ -222,11 +222,35 @@ TEST_CASE("build, save, rmi, load: an image comes back with its ID", "[07][cli][
 TEST_CASE("the daemon: the first command starts it, daemon stop ends it, containers go on",
           "[07][cli][kernel]") {
     const OwnDaemon own;
-    CHECK_THAT(own.run({"ps"}).err, ContainsSubstring("started the daemon"));
+    const std::string told = own.run({"ps"}).err;
+    CHECK_THAT(told, ContainsSubstring("started the daemon"));
+    const int pid = std::stoi(told.substr(told.find("pid ") + 4));
+    CHECK(::getsid(pid) == pid);  // Ctrl-C on our terminal is not meant for it
     CHECK(own.run({"ps"}).err.empty());
     REQUIRE(own.run({"run", "-d", "--name", "survivor", "drydock/base", "sleep", "100"}).status ==
             0);
     CHECK(own.run({"daemon", "stop"}).out == "the daemon has ended\n");
     CHECK_THAT(own.run({"daemon", "stop"}).out, ContainsSubstring("no daemon listens"));
     CHECK_THAT(own.run({"ps"}).out, ContainsSubstring("survivor"));
+}
+
+TEST_CASE("the daemon: commands at the same time start one", "[07][cli][kernel]") {
+    const OwnDaemon own;
+    std::vector<std::string> command = {"sh", "-c", "for i in 1 2 3 4 5; do \"$0\" ps & done; wait",
+                                        drydock::testing::program_path("drydock").native()};
+    const Outcome outcome = drydock::testing::run_program(command, own.environment());
+    const std::string once = "started the daemon";
+    const auto first = outcome.err.find(once);
+    REQUIRE(first != std::string::npos);
+    CHECK(outcome.err.find(once, first + 1) == std::string::npos);
+    CHECK(outcome.err.find("did not start") == std::string::npos);
+}
+
+TEST_CASE("start -a: an earlier run's output is not shown again", "[07][cli][kernel]") {
+    REQUIRE(call({"run", "--name", "again", "drydock/base", "echo", "hello"}).out == "hello\n");
+    const Outcome again = call({"start", "-a", "again"});
+    CHECK(again.out == "hello\n");
+    CHECK(again.status == 0);
+    CHECK(call({"logs", "again"}).out == "hello\nhello\n");
+    CHECK(call({"rm", "again"}).status == 0);
 }

@@ -77,6 +77,7 @@ TEST_CASE("compose: up in order, a second up does nothing, down in reverse leave
     CHECK_THAT(shop.compose({"ps"}).out, ContainsSubstring("shop-c-1   drydock/base"));
     CHECK(shop.compose({"logs", "a"}).out == "a-1  | I am a\n");
 
+    CHECK_THAT(shop.daemon.run({"compose", "-p", "shop", "ps"}).out, ContainsSubstring("shop-b-1"));
     const Outcome down = shop.compose({"down", "-t", "1"});
     CHECK(names_with(down.err, "Removed") == Names{"shop-c-1", "shop-b-1", "shop-a-1"});
     CHECK(shop.daemon.run({"ps", "-aq"}).out.empty());
@@ -84,15 +85,18 @@ TEST_CASE("compose: up in order, a second up does nothing, down in reverse leave
 
 TEST_CASE("compose: up makes a changed service anew and leaves the others",
           "[07][compose][kernel]") {
-    const Shop shop(
-        "services:\n  a: {image: drydock/base, command: sleep 100}\n  b: {image: drydock/base, "
-        "command: sleep 100}\n");
+    const auto file = [](const std::string& value_of_b) {
+        const std::string command =
+            R"(command: ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.05; done"])";
+        return "services:\n  a: {image: drydock/base, " + command +
+               "}\n  b: {image: drydock/base, " + command + ", environment: {V: " + value_of_b +
+               "}}\n";
+    };
+    const Shop shop(file("1"));
     REQUIRE(shop.compose({"up", "-d"}).status == 0);
     const std::string a = shop.field("shop-a-1", "Id");
     const std::string b = shop.field("shop-b-1", "Id");
-    shop.write(
-        "services:\n  a: {image: drydock/base, command: sleep 100}\n  b: {image: drydock/base, "
-        "command: sleep 200}\n");
+    shop.write(file("2"));
     const Outcome up = shop.compose({"up", "-d"});
     CHECK(up.status == 0);
     CHECK(shop.field("shop-a-1", "Id") == a);

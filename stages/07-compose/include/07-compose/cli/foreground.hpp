@@ -9,6 +9,7 @@ namespace drydock::cli {
 struct Foreground {
     std::string id{};
     bool auto_remove = false;  ///< as it was created: then its end is when it is gone
+    bool only_new = false;     ///< leave out what an earlier run of it wrote
     bool explain = false;      ///< print the steps of its start on stderr
 };
 
