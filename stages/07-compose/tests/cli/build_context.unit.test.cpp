@@ -24,7 +24,7 @@ void write(const fs::path& path, const std::string& text) {
 
 /// The context as tar(1) lists it.
 std::string listed(const fs::path& context, const std::string& dockerfile = "Dockerfile") {
-    const TempDir directory("drydock-test-");
+    const TempDir directory("drydock-test");
     const fs::path archive = directory.path() / "context.tar";
     {
         std::ofstream out(archive, std::ios::binary);
@@ -37,7 +37,7 @@ std::string listed(const fs::path& context, const std::string& dockerfile = "Doc
 
 TEST_CASE("write_context: tar(1) reads names, modes, links and bytes as they were",
           "[07][cli][context]") {
-    const TempDir context("drydock-test-");
+    const TempDir context("drydock-test");
     const std::string deep =
         std::string(60, 'd') + "/" + std::string(60, 'e') + "/" + std::string(90, 'f');
     write(context.path() / "Dockerfile", "FROM scratch\n");
@@ -45,7 +45,7 @@ TEST_CASE("write_context: tar(1) reads names, modes, links and bytes as they wer
     write(context.path() / deep, std::string(100'000, 'x'));
     fs::create_symlink(std::string(150, 't'), context.path() / "link");
     fs::permissions(context.path() / "Dockerfile", fs::perms(0640));
-    const TempDir out("drydock-test-");
+    const TempDir out("drydock-test");
     {
         std::ofstream archive(out.path() / "c.tar", std::ios::binary);
         write_context(context.path(), "Dockerfile",
@@ -66,7 +66,7 @@ TEST_CASE("write_context: tar(1) reads names, modes, links and bytes as they wer
 
 TEST_CASE("write_context: .dockerignore leaves things out, never the Dockerfile",
           "[07][cli][context]") {
-    const TempDir context("drydock-test-");
+    const TempDir context("drydock-test");
     for (const char* name : {"Dockerfile", "a.txt", "b.log", "keep.log", "node_modules/x/y",
                              "src/main.c", "src/t/test.o"}) {
         write(context.path() / name, "x");
@@ -78,7 +78,7 @@ TEST_CASE("write_context: .dockerignore leaves things out, never the Dockerfile"
 }
 
 TEST_CASE("write_context: an exception below an ignored folder is found", "[07][cli][context]") {
-    const TempDir context("drydock-test-");
+    const TempDir context("drydock-test");
     write(context.path() / "docs/a", "x");
     write(context.path() / "docs/README", "x");
     write(context.path() / ".dockerignore", "docs\n!docs/README\n");

@@ -127,7 +127,7 @@ TEST_CASE("run: a wrong flag or value is one clear line, 125", "[07][cli][run]")
 
 TEST_CASE("run: --cidfile holds the ID; one that is there is not overwritten", "[07][cli][run]") {
     const StubDaemon daemon(runs(0));
-    const TempDir directory("drydock-test-");
+    const TempDir directory("drydock-test");
     const std::string file = directory.path() / "cid";
     CHECK(call(daemon, {"run", "--cidfile", file, "web"}).status == 0);
     std::ifstream in(file);
@@ -212,7 +212,7 @@ TEST_CASE("pull, push: lines of state, and the error in a stream is the program'
 }
 
 TEST_CASE("build: sends the context as tar; a failing RUN is the exit status", "[07][cli][build]") {
-    const TempDir context("drydock-test-");
+    const TempDir context("drydock-test");
     std::ofstream(context.path() / "Dockerfile") << "FROM drydock/base\n";
     const StubDaemon daemon(
         {{"POST /v1.44/build", chunked({"{\"stream\":\"Step 1/1 : FROM drydock/base\\n\"}\r\n",
@@ -242,7 +242,7 @@ TEST_CASE("build: sends the context as tar; a failing RUN is the exit status", "
 }
 
 TEST_CASE("save: the file is there whole, or not at all", "[07][cli][images]") {
-    const TempDir directory("drydock-test-");
+    const TempDir directory("drydock-test");
     const fs::path file = directory.path() / "a.tar";
     const StubDaemon daemon({{"GET /v1.44/images/get?names=a&names=b", chunked({"tar", "bytes"})},
                              {"GET /v1.44/images/get?names=broken",
@@ -255,7 +255,7 @@ TEST_CASE("save: the file is there whole, or not at all", "[07][cli][images]") {
 }
 
 TEST_CASE("load: the archive is sent as it is", "[07][cli][images]") {
-    const TempDir directory("drydock-test-");
+    const TempDir directory("drydock-test");
     std::ofstream(directory.path() / "a.tar") << "tar bytes";
     const StubDaemon daemon(
         {{"POST /v1.44/images/load", chunked({"{\"stream\":\"Loaded image: web:1\\n\"}\r\n"})}});

@@ -13,7 +13,7 @@ namespace drydock::testing {
 /// ends, with all its containers.
 class OwnDaemon {
   public:
-    OwnDaemon() : directory_("drydock-own-") {}
+    OwnDaemon() : directory_("drydock-own") {}
     ~OwnDaemon() {
         const Outcome ids = run({"ps", "-aq"});
         for (std::size_t at = 0; at + 12 < ids.out.size(); at += 13) {

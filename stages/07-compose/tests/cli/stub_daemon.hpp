@@ -50,7 +50,7 @@ class StubDaemon {
   public:
     using Table = std::vector<std::pair<std::string, std::string>>;
 
-    explicit StubDaemon(const Table& table) : directory_("drydock-stub-") {
+    explicit StubDaemon(const Table& table) : directory_("drydock-stub") {
         UniqueFd listener(check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket()"));
         sockaddr_un address{};
         address.sun_family = AF_UNIX;

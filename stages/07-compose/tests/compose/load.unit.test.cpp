@@ -178,7 +178,7 @@ TEST_CASE("parse_project: a variable that is not set is a warning with its place
 }
 
 TEST_CASE("find_compose_file: the first of the four names, here or above", "[07][compose][load]") {
-    const drydock::TempDir directory("drydock-test-");
+    const drydock::TempDir directory("drydock-test");
     std::filesystem::create_directories(directory.path() / "a/b");
     std::ofstream(directory.path() / "docker-compose.yml") << "x";
     CHECK(find_compose_file(directory.path() / "a/b") == directory.path() / "docker-compose.yml");
