@@ -60,6 +60,9 @@ class SignalThread {
             while (::poll(events.data(), events.size(), -1) < 0) {
             }
             if (events[0].revents != 0) {
+                // Taken, not only seen: what is still pending when the signals are unblocked kills.
+                signalfd_siginfo taken{};
+                check(::read(signals_.get(), &taken, sizeof(taken)), "read(signalfd)");
                 run();
             }
         });

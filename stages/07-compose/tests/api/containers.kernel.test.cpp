@@ -31,8 +31,12 @@ std::set<std::string> host_state() {
     return state;
 }
 
+/// Whether there is such a process, and it is no zombie that waits for some init of the host.
 bool runs(int pid) {
-    return fs::exists("/proc/" + std::to_string(pid));
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    const std::string stat{std::istreambuf_iterator<char>(file), {}};
+    const auto name_end = stat.rfind(')');
+    return name_end != std::string::npos && stat.substr(name_end + 2, 1) != "Z";
 }
 
 TEST_CASE("container: create, start, wait, logs, remove", "[07][containers]") {
@@ -252,14 +256,14 @@ TEST_CASE(
     "[07][create]") {
     const TestDaemon daemon;
     const Reply made = daemon.call("POST", "/containers/create",
-                                   R"({"Image":"drydock/base","Entrypoint":["sh","-c"],
+                                   R"json({"Image":"drydock/base","Entrypoint":["sh","-c"],
                                        "Cmd":["echo $A $(pwd) $(id -u) $(hostname)"],
                                        "Env":["A=b"],"WorkingDir":"/tmp","User":"1000","Hostname":"keel"
-})");
+})json");
     const std::string id = made.json()["Id"];
-CHECK(daemon.call("POST", "/containers/" + id + "/start").status == 204);
-CHECK(daemon.wait(id) == 0);
-CHECK(daemon.logs(id) == "b /tmp 1000 keel\n");
+    CHECK(daemon.call("POST", "/containers/" + id + "/start").status == 204);
+    CHECK(daemon.wait(id) == 0);
+    CHECK(daemon.logs(id) == "b /tmp 1000 keel\n");
 }
 
 TEST_CASE("explain: the steps of a start come back over the API", "[07][explain]") {

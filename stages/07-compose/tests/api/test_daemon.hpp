@@ -106,8 +106,8 @@ class TestDaemon {
     [[nodiscard]] pid_t pid() const noexcept { return pid_; }
     [[nodiscard]] std::string errors() const { return read_file(directory_.path() / "err"); }
 
-    [[nodiscard]] Reply call(const std::string& method, const std::string& target,
-                             const std::string& body = "") const {
+    Reply call(const std::string& method, const std::string& target,
+               const std::string& body = "") const {
         return HttpRequestUnderWay(socket(), method, target, body).finish();
     }
     [[nodiscard]] Reply get(const std::string& target) const { return call("GET", target); }
