@@ -49,19 +49,23 @@ std::string query_string(const std::vector<std::pair<std::string, std::string>>&
 Exchange::Exchange(const Host& host, const Request& request) : socket_(connect_to(host)) {
     const bool has_body =
         !request.body.empty() || request.method == "POST" || request.method == "PUT";
-    send(head_of(request, has_body ? fmt::format("Content-Length: {}", request.body.size()) : "") +
-         request.body);
+    const std::string bytes =
+        head_of(request, has_body ? fmt::format("Content-Length: {}", request.body.size()) : "") +
+        request.body;
+    send(bytes);
 }
 
 Exchange Exchange::upload(const Host& host, const Request& request) {
     Exchange exchange(connect_to(host));
-    exchange.send(head_of(request, "Transfer-Encoding: chunked"));
+    const std::string head = head_of(request, "Transfer-Encoding: chunked");
+    exchange.send(head);
     return exchange;
 }
 
 void Exchange::write_body(std::string_view bytes) {
     if (!bytes.empty()) {
-        send(fmt::format("{:x}\r\n", bytes.size()));
+        const std::string size = fmt::format("{:x}\r\n", bytes.size());
+        send(size);
         send(bytes);
         send("\r\n");
     }
