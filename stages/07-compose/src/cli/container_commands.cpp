@@ -44,7 +44,7 @@ std::string age_of(std::int64_t created) {
 /// "2026-01-31 08:15:00 +0000 UTC"
 std::string utc_text(std::time_t time) {
     std::tm parts{};
-    ::gmtime_r(&time, &parts);
+    static_cast<void>(::gmtime_r(&time, &parts));
     std::array<char, 64> text{};
     return {text.data(),
             std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S +0000 UTC", &parts)};
