@@ -24,13 +24,12 @@ using nlohmann::json;
 /// A decimal number and what stands behind it; nothing when `text` does not begin with one.
 std::optional<std::pair<double, std::string_view>> split_number(std::string_view text) {
     double value = 0;
-    const char* end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data(), end, value, std::chars_format::fixed);
+    const auto parsed =
+        std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
     if (parsed.ec != std::errc() || !std::isfinite(value)) {
         return std::nullopt;
     }
-    return std::pair(value,
-                     std::string_view(parsed.ptr, static_cast<std::size_t>(end - parsed.ptr)));
+    return std::pair(value, text.substr(static_cast<std::size_t>(parsed.ptr - text.data())));
 }
 
 /// What a unit multiplies by: "", "b", "k", "kb", "KiB", ...; 0 when there is no such unit.

@@ -105,7 +105,12 @@ class Session {
             const int sent = requests_to_end_ >= kImpatient ? SIGKILL : number;
             engine_.post(path_of({"containers", id_, "kill"}),
                          {{"signal", fmt::format("SIG{}", ::sigabbrev_np(sent))}});
-        } catch (const EngineError&) {
+        } catch (const EngineError& e) {
+            constexpr int kNotFound = 404;
+            constexpr int kConflict = 409;
+            if (e.status() != kNotFound && e.status() != kConflict) {
+                throw;
+            }
             // It has ended in this moment: wait_ tells.
         }
     }
