@@ -34,8 +34,8 @@ void make_private_directory(const fs::path& path) {
 
 }  // namespace
 
-ContainerStore::ContainerStore(fs::path data_root)
-    : containers_(data_root / "containers"), trash_(std::move(data_root) / "trash") {
+ContainerStore::ContainerStore(const fs::path& data_root)
+    : containers_(data_root / "containers"), trash_(data_root / "trash") {
     make_private_directory(containers_);
     make_private_directory(trash_);
     for (const auto& left_over : fs::directory_iterator(trash_)) {

@@ -16,7 +16,7 @@ namespace drydock {
 class ContainerStore {
   public:
     /// Makes what is missing and empties the trash.
-    explicit ContainerStore(std::filesystem::path data_root);
+    explicit ContainerStore(const std::filesystem::path& data_root);
 
     [[nodiscard]] std::filesystem::path directory(const std::string& id) const;
     [[nodiscard]] std::filesystem::path log_file(const std::string& id) const;
