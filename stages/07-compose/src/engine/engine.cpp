@@ -1,5 +1,5 @@
 // The book of the containers: creating, finding, listing and removing them. What starts and ends
-// them is in lifecycle.cpp.
+// them is in start_stop.cpp.
 #include "07-compose/engine/engine.hpp"
 
 #include <fcntl.h>

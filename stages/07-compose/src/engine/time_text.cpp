@@ -16,8 +16,9 @@ using namespace std::chrono_literals;
 /// Takes a number of exactly `digits` digits from the front of `text`.
 std::optional<int> take_number(std::string_view& text, std::size_t digits) {
     int number = 0;
-    if (text.size() < digits ||
-        std::from_chars(text.data(), text.data() + digits, number).ptr != text.data() + digits) {
+    const std::string_view wanted = text.substr(0, digits);
+    const char* const end = wanted.data() + wanted.size();
+    if (wanted.size() < digits || std::from_chars(wanted.data(), end, number).ptr != end) {
         return std::nullopt;
     }
     text.remove_prefix(digits);
