@@ -78,7 +78,7 @@ TEST_CASE("mount_fs: the filesystem is there, with flags and options", "[02][mou
 }
 
 TEST_CASE(
-    "bind_at: the source is visible at the target; read-only holds for what is below when it is "
+    "bind_at: the source is visible at the target, read-only holds for what is below when it is "
     "recursive",
     "[02][mount]") {
     const Places p;

@@ -201,7 +201,7 @@ TEST_CASE("default_seccomp_profile: capabilities open what they are for", "[02][
 }
 
 TEST_CASE(
-    "compile_seccomp: a name that nobody knows is skipped; an allowing default stays allowing",
+    "compile_seccomp: a name that nobody knows is skipped, an allowing default stays allowing",
     "[02][seccomp]") {
     const Filter filter =
         drydock::compile_seccomp({.default_action = SECCOMP_RET_ALLOW,

@@ -191,7 +191,7 @@ TEST_CASE("capabilities: for who is not root only the bound is left", "[02][capa
 }
 
 TEST_CASE(
-    "capabilities: ambient ones reach a command that is not root's; what we have not is no error",
+    "capabilities: ambient ones reach a command that is not root's, what we have not is no error",
     "[02][capabilities]") {
     const std::string sets = text_from_child([] {
         const drydock::CapabilitySet set =
@@ -245,7 +245,7 @@ TEST_CASE("become_user: an ID that the namespace does not map is named", "[02][u
     CHECK(fact == 0);
 }
 
-TEST_CASE("set_rlimits: the limits hold; defaults are cut to what we may give", "[02][rlimits]") {
+TEST_CASE("set_rlimits: the limits hold, defaults are cut to what we may give", "[02][rlimits]") {
     const int fact = in_child([] {
         const rlimit low{.rlim_cur = 500, .rlim_max = 600};
         drydock::check(::setrlimit(RLIMIT_NOFILE, &low), "setrlimit()");

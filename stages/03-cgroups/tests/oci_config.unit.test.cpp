@@ -162,7 +162,7 @@ TEST_CASE("options_from: a mount at / is the root's own file system", "[03][conf
     CHECK(options.mounts[0].source == "/bundle/vol");
 }
 
-TEST_CASE("options_from: after \"deny all\" the harmless devices stay allowed", "[03][config]") {
+TEST_CASE("options_from: after deny all the harmless devices stay allowed", "[03][config]") {
     const auto read =
         parse_config(with("resources", R"("devices": [{"allow": false, "access": "rwm"}])"), "c");
     const auto rules = drydock::options_from(read.config, "/bundle").device_rules;

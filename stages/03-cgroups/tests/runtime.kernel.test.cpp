@@ -200,7 +200,7 @@ TEST_CASE("drydock-runtime: state, list, kill and delete follow a container's li
                ContainsSubstring("no such container"));
 }
 
-TEST_CASE("drydock-runtime: delete --force ends a container that runs; none is fine",
+TEST_CASE("drydock-runtime: delete --force ends a container that runs, none is fine",
           "[03][runtime]") {
     const BundleFixture fixture({.args = shell("sleep 1000"), .terminal = "false"});
     const std::string id = unique_id();

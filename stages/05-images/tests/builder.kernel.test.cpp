@@ -94,7 +94,7 @@ TEST_CASE("build_image: a small service, in docker's words", "[05][builder]") {
 }
 
 TEST_CASE(
-    "build_image: a second build takes every step over; touch changes nothing, chmod and edits do",
+    "build_image: a second build takes every step over, touch changes nothing, chmod and edits do",
     "[05][builder][cache]") {
     BuildFixture f;
     write_file(f.context / "a", "1");

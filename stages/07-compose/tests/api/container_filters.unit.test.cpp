@@ -40,7 +40,7 @@ TEST_CASE("ps filters: what cannot be a value is refused", "[07][filters]") {
     CHECK_THROWS_AS(passes({}, R"({"name":["("]})"), drydock::InputError);
 }
 
-TEST_CASE("X-Registry-Auth: both alphabets, padded or not; nonsense is nobody", "[07][auth]") {
+TEST_CASE("X-Registry-Auth: both alphabets, padded or not, nonsense is nobody", "[07][auth]") {
     using drydock::api::read_registry_auth;
     CHECK(read_registry_auth("eyJ1c2VybmFtZSI6ImFubiIsInBhc3N3b3JkIjoieD8-In0").user == "ann");
     CHECK(read_registry_auth("eyJ1c2VybmFtZSI6ImFubiIsInBhc3N3b3JkIjoieD8+In0=").password == "x?>");

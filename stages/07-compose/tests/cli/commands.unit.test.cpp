@@ -125,7 +125,7 @@ TEST_CASE("run: a wrong flag or value is one clear line, 125", "[07][cli][run]")
     CHECK(call(daemon, {"run"}).status == 125);
 }
 
-TEST_CASE("run: --cidfile holds the ID; one that is there is not overwritten", "[07][cli][run]") {
+TEST_CASE("run: --cidfile holds the ID, one that is there is not overwritten", "[07][cli][run]") {
     const StubDaemon daemon(runs(0));
     const TempDir directory("drydock-test");
     const std::string file = directory.path() / "cid";
@@ -146,7 +146,7 @@ TEST_CASE("a daemon that hangs up is an error, not an end", "[07][cli][run]") {
     CHECK_THAT(outcome.err, ContainsSubstring("closed the connection"));
 }
 
-TEST_CASE("ps: docker's table; names of strangers do not reach the terminal as they are",
+TEST_CASE("ps: docker's table, names of strangers do not reach the terminal as they are",
           "[07][cli][ps]") {
     const StubDaemon daemon(
         {{"GET /v1.44/containers/json", response(200, R"([{"Id":"0123456789abcdef","Names":["/a"],
@@ -178,7 +178,7 @@ TEST_CASE("names: each is done, a refusal is told and makes the exit status 1",
     CHECK(call(daemon, {"rm", "-f", "gone"}).status == 0);
 }
 
-TEST_CASE("images: a row for each name; the colon of a port is no tag", "[07][cli][images]") {
+TEST_CASE("images: a row for each name, the colon of a port is no tag", "[07][cli][images]") {
     const StubDaemon daemon(
         {{"GET /v1.44/images/json", response(200, R"([{"Id":"sha256:0123456789abcdef","Created":0,
         "Size":4261502,"RepoTags":["127.0.0.1:5000/demo/web:latest","web:1"],
@@ -211,7 +211,7 @@ TEST_CASE("pull, push: lines of state, and the error in a stream is the program'
     CHECK(push.err == "drydock push: denied\n");
 }
 
-TEST_CASE("build: sends the context as tar; a failing RUN is the exit status", "[07][cli][build]") {
+TEST_CASE("build: sends the context as tar, a failing RUN is the exit status", "[07][cli][build]") {
     const TempDir context("drydock-test");
     std::ofstream(context.path() / "Dockerfile") << "FROM drydock/base\n";
     const StubDaemon daemon(
@@ -264,7 +264,7 @@ TEST_CASE("load: the archive is sent as it is", "[07][cli][images]") {
     CHECK_THAT(daemon.requests().at(0), ContainsSubstring("tar bytes"));
 }
 
-TEST_CASE("inspect: containers first, then images; what is neither is told", "[07][cli][inspect]") {
+TEST_CASE("inspect: containers first, then images, what is neither is told", "[07][cli][inspect]") {
     const StubDaemon daemon(
         {{"GET /v1.44/containers/a/json", response(200, R"({"State":{"Pid":42}})")},
          {"GET /v1.44/images/demo/web/json", response(200, R"({"Id":"sha256:77"})")}});

@@ -39,10 +39,12 @@ struct Foreground {
 
     explicit Foreground(const std::vector<std::string>& arguments) {
         drydock::Pipe pipe = drydock::make_pipe();
+        // Before the clone: a daemon() first asked for in the child would be another one.
+        const std::vector<std::string> environment = daemon().environment();
         child = drydock::clone_child(0);
         if (!child) {
             ::dup2(pipe.write.get(), 1);
-            for (const std::string& variable : daemon().environment()) {
+            for (const std::string& variable : environment) {
                 ::putenv(::strdup(variable.c_str()));
             }
             std::vector<char*> argv = {::strdup("drydock")};
@@ -152,7 +154,7 @@ TEST_CASE("run: a container that is killed is 137", "[07][cli][kernel]") {
     CHECK(run.child.wait() == 137);
 }
 
-TEST_CASE("run: Ctrl-C is the container's; it ends and nothing is left", "[07][cli][kernel]") {
+TEST_CASE("run: Ctrl-C is the container's, it ends and nothing is left", "[07][cli][kernel]") {
     Foreground run({"run", "--rm", "--name", "interrupted", "drydock/base", "sh", "-c",
                     "trap 'exit 42' INT; echo ready; while :; do sleep 0.05; done"});
     REQUIRE(run.prints("ready"));

@@ -105,7 +105,7 @@ TEST_CASE("find_cycle: names the circle, and nothing that only leads to it",
     CHECK(find_cycle({{.name = "a", .depends_on = {"a"}}}) == std::vector<std::string>{"a", "a"});
 }
 
-TEST_CASE("plan_up: what changed is removed first and made anew; what stopped is started",
+TEST_CASE("plan_up: what changed is removed first and made anew, what stopped is started",
           "[07][compose][plan]") {
     const Project project{
         .name = "p",
