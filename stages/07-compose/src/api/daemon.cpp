@@ -109,7 +109,7 @@ int run_daemon(const DaemonOptions& options) {
     });
     fmt::print("drydock-daemon: listening on {}, data root {}\n", server.addresses().front(),
                options.data_root.native());
-    std::fflush(stdout);
+    static_cast<void>(std::fflush(stdout));
     server.run();
     return 0;
 }

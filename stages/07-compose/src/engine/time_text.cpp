@@ -16,10 +16,14 @@ using namespace std::chrono_literals;
 /// Takes a number of exactly `digits` digits from the front of `text`.
 std::optional<int> take_number(std::string_view& text, std::size_t digits) {
     int number = 0;
-    const std::string_view wanted = text.substr(0, digits);
-    const char* const end = wanted.data() + wanted.size();
-    if (wanted.size() < digits || std::from_chars(wanted.data(), end, number).ptr != end) {
+    if (text.size() < digits) {
         return std::nullopt;
+    }
+    for (const char c : text.substr(0, digits)) {
+        if (c < '0' || c > '9') {
+            return std::nullopt;
+        }
+        number = number * 10 + (c - '0');
     }
     text.remove_prefix(digits);
     return number;
