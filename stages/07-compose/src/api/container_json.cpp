@@ -33,7 +33,7 @@ json host_config_json(const ContainerConfig& config) {
     json host = neutral_host_config();
     host["Memory"] = config.limits.memory_bytes.value_or(0);
     host["MemorySwap"] = config.limits.memory_swap_bytes.value_or(0);
-    host["MemoryReservation"] = config.memory_reservation;
+    host["MemoryReservation"] = 0;
     host["NanoCpus"] = config.limits.nano_cpus.value_or(0);
     host["CpuShares"] = config.limits.cpu_shares.value_or(0);
     host["PidsLimit"] = config.limits.pids ? json(*config.limits.pids) : json(nullptr);

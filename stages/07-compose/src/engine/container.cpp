@@ -73,7 +73,6 @@ json config_json(const ContainerConfig& config) {
             {"attach_stdout", config.attach_stdout},
             {"attach_stderr", config.attach_stderr},
             {"limits", limits_json(config.limits)},
-            {"memory_reservation", config.memory_reservation},
             {"network_mode", config.network_mode},
             {"auto_remove", config.auto_remove},
             {"read_only", config.read_only},
@@ -92,7 +91,6 @@ ContainerConfig config_from(const json& object) {
                            .attach_stdout = object.at("attach_stdout"),
                            .attach_stderr = object.at("attach_stderr"),
                            .limits = limits_from(object.at("limits")),
-                           .memory_reservation = object.at("memory_reservation"),
                            .network_mode = object.at("network_mode"),
                            .auto_remove = object.at("auto_remove"),
                            .read_only = object.at("read_only")};

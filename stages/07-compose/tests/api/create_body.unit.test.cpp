@@ -55,6 +55,7 @@ TEST_CASE("create: what is not there yet is refused by its name, never left asid
     refused(R"({"HostConfig": {"RestartPolicy": {"Name": "always"}}})");
     refused(R"({"HostConfig": {"NetworkMode": "bridge"}})");
     refused(R"({"NetworkingConfig": {"EndpointsConfig": {"other": {}}}})");
+    refused(R"({"HostConfig": {"MemoryReservation": 8388608}})");
     refused(R"({"Tty": true})");
     CHECK_THROWS_WITH(
         read_create_body(json::parse(R"({"Image":"i","HostConfig":{"PublishAllPorts":true}})")),

@@ -33,7 +33,6 @@ struct ContainerConfig {
     bool attach_stderr = false;
 
     Limits limits{};
-    std::int64_t memory_reservation = 0;
     std::string network_mode =
         "default";  ///< "default", "none": one of its own; "host": the host's
     bool auto_remove = false;
