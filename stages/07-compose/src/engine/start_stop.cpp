@@ -1,7 +1,5 @@
 // How a container starts and ends: start, stop, kill, and the watching of its shim. What a new
 // daemon finds is in recovery.cpp.
-#include "03-cgroups/lifecycle.hpp"
-
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -19,6 +17,7 @@
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
 #include "01-chroot/exit_status.hpp"
+#include "03-cgroups/lifecycle.hpp"
 #include "03-cgroups/shim_process.hpp"
 #include "03-cgroups/state.hpp"
 #include "07-compose/engine/engine.hpp"
