@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -82,17 +83,21 @@ Cgroup::~Cgroup() {
 }
 
 Cgroup::Cgroup(Cgroup&& other) noexcept
-    : group_(std::move(other.group_)), place_(std::move(other.place_)) {}
+    : group_(std::move(other.group_)),
+      place_(std::move(other.place_)),
+      warnings_(std::move(other.warnings_)) {}
 
 Cgroup& Cgroup::operator=(Cgroup&& other) noexcept {
     std::swap(group_, other.group_);
     std::swap(place_, other.place_);
+    std::swap(warnings_, other.warnings_);
     return *this;
 }
 
 void Cgroup::set(const Limits& limits) {
+    check_limits(limits);
     if (group_) {
-        group_->set(limits);
+        std::ranges::move(group_->set(limits), std::back_inserter(warnings_));
     }
 }
 
@@ -102,9 +107,13 @@ void Cgroup::set_devices(std::span<const DeviceRule> rules) {
     }
 }
 
-void Cgroup::join() {
+int Cgroup::clone_fd() const {
+    return group_ ? group_->clone_fd() : -1;
+}
+
+void Cgroup::join(bool born_inside) {
     if (group_) {
-        group_->join();
+        group_->join(born_inside);
     }
 }
 
@@ -114,12 +123,40 @@ void Cgroup::kill() {
     }
 }
 
+void Cgroup::freeze() {
+    if (group_) {
+        group_->freeze();
+    }
+}
+
+void Cgroup::thaw() {
+    if (group_) {
+        group_->thaw();
+    }
+}
+
+bool Cgroup::frozen() const {
+    return group_ && group_->frozen();
+}
+
+std::vector<pid_t> Cgroup::pids() const {
+    return group_ ? group_->pids() : std::vector<pid_t>();
+}
+
 bool Cgroup::populated() const {
     return group_ && group_->populated();
 }
 
 CgroupStatistics Cgroup::statistics() const {
     return group_ ? group_->statistics() : CgroupStatistics();
+}
+
+std::int64_t Cgroup::oom_kills() const {
+    return group_ ? group_->oom_kills() : 0;
+}
+
+OomEvents Cgroup::oom_events() const {
+    return group_ ? group_->oom_events() : OomEvents();
 }
 
 std::vector<fs::path> Cgroup::directories() const {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <system_error>
 
 #include "01-chroot/check.hpp"
@@ -45,6 +46,19 @@ void fill_cpuset(const CgroupDirectory& directory) {
     }
 }
 
+/// Until they are there.
+void refuse_what_is_new(const Limits& limits) {
+    const Limits old{.memory_bytes = limits.memory_bytes,
+                     .memory_swap_bytes = limits.memory_swap_bytes,
+                     .nano_cpus = limits.nano_cpus,
+                     .cpu_period_us = limits.cpu_period_us,
+                     .cpu_shares = limits.cpu_shares,
+                     .pids = limits.pids};
+    if (limits != old) {
+        throw NotImplemented("limits other than memory, swap, CPU time, CPU shares and pids");
+    }
+}
+
 class GroupV1 : public Group {
   public:
     /// Takes the directory in as the group's part in the tree of `controller`.
@@ -73,7 +87,8 @@ class GroupV1 : public Group {
         }
     }
 
-    void set(const Limits& limits) override {
+    std::vector<std::string> set(const Limits& limits) override {
+        refuse_what_is_new(limits);
         if (limits.memory_bytes) {
             write("memory", "memory.limit_in_bytes", *limits.memory_bytes);
         }
@@ -92,6 +107,17 @@ class GroupV1 : public Group {
         if (limits.pids) {
             write("pids", "pids.max", *limits.pids);
         }
+        return {};
+    }
+
+    [[nodiscard]] std::vector<pid_t> pids() const override {
+        std::vector<pid_t> all;
+        for (const Member& member : members_) {
+            std::ranges::copy(processes_below(member.directory.path), std::back_inserter(all));
+        }
+        std::ranges::sort(all);
+        all.erase(std::ranges::unique(all).begin(), all.end());
+        return all;
     }
 
     void set_devices(std::span<const DeviceRule> rules) override {
@@ -106,7 +132,8 @@ class GroupV1 : public Group {
     }
 
     // [region: join-v1]
-    void join() override {
+    [[nodiscard]] int clone_fd() const override { return -1; }
+    void join(bool /*born_inside*/) override {
         for (const Member& member : members_) {
             // "0" is the writer itself. Moving itself by "tasks" a single thread needs no lock that
             // waits for every CPU; a pid in "cgroup.procs" does, which takes 10 ms on an idle
@@ -141,6 +168,23 @@ class GroupV1 : public Group {
     [[nodiscard]] bool populated() const override {
         return std::ranges::any_of(
             members_, [](const Member& m) { return !processes_below(m.directory.path).empty(); });
+    }
+
+    void freeze() override { throw NotImplemented("freezing a group"); }
+    void thaw() override {}
+    [[nodiscard]] bool frozen() const override { return false; }
+
+    [[nodiscard]] std::int64_t oom_kills() const override {
+        const Member* memory = find("memory");
+        return memory == nullptr
+                   ? 0
+                   : std::max<std::int64_t>(
+                         0, read_keyed(memory->directory, "memory.oom_control", "oom_kill"));
+    }
+
+    [[nodiscard]] OomEvents oom_events() const override {
+        const Member* memory = find("memory");
+        return memory == nullptr ? OomEvents() : OomEvents::of_v1(memory->directory.fd.get());
     }
 
     [[nodiscard]] CgroupStatistics statistics() const override {

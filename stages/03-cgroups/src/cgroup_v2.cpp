@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
@@ -30,6 +31,19 @@ void delegate_controllers(const CgroupDirectory& parent) {
     }
 }
 
+/// Until they are there.
+void refuse_what_is_new(const Limits& limits) {
+    const Limits old{.memory_bytes = limits.memory_bytes,
+                     .memory_swap_bytes = limits.memory_swap_bytes,
+                     .nano_cpus = limits.nano_cpus,
+                     .cpu_period_us = limits.cpu_period_us,
+                     .cpu_shares = limits.cpu_shares,
+                     .pids = limits.pids};
+    if (limits != old) {
+        throw NotImplemented("limits other than memory, swap, CPU time, CPU shares and pids");
+    }
+}
+
 class GroupV2 : public Group {
   public:
     explicit GroupV2(CgroupDirectory directory) : directory_(std::move(directory)) {}
@@ -37,7 +51,8 @@ class GroupV2 : public Group {
     /// So that a child in another root, with other privileges, can join.
     void open_procs() { procs_ = open_at(directory_.fd.get(), "cgroup.procs", O_WRONLY); }
 
-    void set(const Limits& limits) override {
+    std::vector<std::string> set(const Limits& limits) override {
+        refuse_what_is_new(limits);
         if (limits.memory_bytes) {
             write("memory", "memory.max", std::to_string(*limits.memory_bytes));
         }
@@ -56,6 +71,13 @@ class GroupV2 : public Group {
         if (limits.pids) {
             write("pids", "pids.max", std::to_string(*limits.pids));
         }
+        return {};
+    }
+
+    [[nodiscard]] std::vector<pid_t> pids() const override {
+        std::vector<pid_t> all = processes_below(directory_.path);
+        std::ranges::sort(all);
+        return all;
     }
 
     void set_devices(std::span<const DeviceRule> rules) override {
@@ -67,7 +89,12 @@ class GroupV2 : public Group {
         }
     }
 
-    void join() override {
+    [[nodiscard]] int clone_fd() const override { return directory_.fd.get(); }
+
+    void join(bool born_inside) override {
+        if (born_inside) {
+            return;
+        }
         check(::write(procs_.get(), "0", 1), "write({}/cgroup.procs, \"0\")",
               directory_.path.native());
     }
@@ -86,6 +113,19 @@ class GroupV2 : public Group {
 
     [[nodiscard]] bool populated() const override {
         return read_keyed(directory_, "cgroup.events", "populated") == 1;
+    }
+
+    void freeze() override { throw NotImplemented("freezing a group"); }
+    void thaw() override {}
+    [[nodiscard]] bool frozen() const override { return false; }
+
+    [[nodiscard]] std::int64_t oom_kills() const override {
+        return std::max<std::int64_t>(0, read_keyed(directory_, "memory.events", "oom_kill"));
+    }
+
+    [[nodiscard]] OomEvents oom_events() const override {
+        return read_value(directory_, "memory.events") ? OomEvents::of_v2(directory_.fd.get())
+                                                       : OomEvents();
     }
 
     [[nodiscard]] CgroupStatistics statistics() const override {

@@ -149,7 +149,7 @@ std::unique_ptr<Running> start(const Options& options) {
 
 Ended finish(Running& running, int exit_status) {
     // Before the group goes, and its counters with it.
-    const bool oom = running.cgroup().statistics().oom_kills > 0;
+    const bool oom = running.cgroup().oom_kills() > 0;
     running.cgroup().remove();
     return {.exit_status = exit_status, .oom_killed = oom};
 }

@@ -27,15 +27,32 @@ class Cgroup {
     [[nodiscard]] explicit operator bool() const noexcept { return group_ != nullptr; }
     [[nodiscard]] const GroupPlace& place() const noexcept { return place_; }
 
-    /// @throws InputError when there is no controller for a limit that is asked for
+    /// Sets those of the limits that are given, now or while it runs ("update"): all, or none when
+    /// one fails. Adds to warnings().
+    /// @throws InputError when a limit is below what can work, or there is no controller for it
     void set(const Limits& limits);
+    /// Replaces the rules, also while it runs.
     void set_devices(std::span<const DeviceRule> rules);
+    /// What was asked of set() and has no effect on this kernel, one text each.
+    [[nodiscard]] const std::vector<std::string>& warnings() const noexcept { return warnings_; }
+
+    /// As Group's: for clone_child() with CLONE_INTO_CGROUP; -1 where there is none.
+    [[nodiscard]] int clone_fd() const;
     /// The step "join-cgroup": moves the calling process into it, and with it all its children to
     /// come.
-    void join();
+    /// @param born_inside it was cloned into clone_fd(), so only v1's trees are left to join
+    void join(bool born_inside = false);
     void kill();
+    /// Stops every process where it is, until thaw(). One that fails leaves it thawed.
+    void freeze();
+    void thaw();
+    [[nodiscard]] bool frozen() const;
+    [[nodiscard]] std::vector<pid_t> pids() const;
     [[nodiscard]] bool populated() const;
     [[nodiscard]] CgroupStatistics statistics() const;
+    [[nodiscard]] std::int64_t oom_kills() const;
+    /// A descriptor to poll for processes killed for want of memory. @see OomEvents
+    [[nodiscard]] OomEvents oom_events() const;
     [[nodiscard]] std::vector<std::filesystem::path> directories() const;
     /// Removes the directories; empty afterwards. rmdir says EBUSY until the last process is
     /// reaped, so it is tried again until `within` is over.
@@ -47,6 +64,7 @@ class Cgroup {
   private:
     std::unique_ptr<Group> group_{};
     GroupPlace place_{};
+    std::vector<std::string> warnings_{};
 };
 
 /// The step "cgroup": makes a group with these limits at `path`, below "drydock/" unless it begins

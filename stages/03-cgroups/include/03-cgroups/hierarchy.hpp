@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -9,22 +11,12 @@
 #include <string_view>
 #include <vector>
 
+#include "03-cgroups/cgroup_statistics.hpp"
 #include "03-cgroups/devices.hpp"
 #include "03-cgroups/limits.hpp"
+#include "03-cgroups/oom_events.hpp"
 
 namespace drydock {
-
-/// What a group has used and suffered so far. -1: this kernel does not say.
-struct CgroupStatistics {
-    std::int64_t memory_bytes = -1;
-    std::int64_t memory_peak_bytes = -1;
-    std::int64_t oom_kills =
-        0;  ///< processes of the group that the kernel killed for want of memory
-    std::int64_t cpu_ns = -1;
-    std::int64_t throttled_periods =
-        -1;  ///< CPU periods in which the group had to stop at its quota
-    std::int64_t pids = -1;
-};
 
 /// One container's group, in whatever form the kernel keeps it. The seam of this stage:
 /// cgroup_v2.cpp, cgroup_v1.cpp.
@@ -37,19 +29,37 @@ class Group {
     Group(Group&&) = delete;
     Group& operator=(Group&&) = delete;
 
-    /// Writes the limits. @throws InputError when this machine offers no controller for one that is
-    /// asked for
-    virtual void set(const Limits& limits) = 0;
-    /// Applies the rules in order. It does nothing where nobody may: then no device node can be
-    /// made either.
+    /// Writes those of the limits that are given, all of them or, when one fails, none.
+    /// @return a warning for each that was asked for and has no effect on this kernel
+    /// @throws InputError when this machine offers no controller for one that is asked for;
+    /// std::system_error with file and value
+    virtual std::vector<std::string> set(const Limits& limits) = 0;
+    /// From here on the rules decide, and those set before no longer do. It does nothing where
+    /// nobody may: then no device node can be made either.
     virtual void set_devices(std::span<const DeviceRule> rules) = 0;
+    /// The directory of cgroup v2 that a child can be born into with CLONE_INTO_CGROUP; -1 where
+    /// there is none. join(true) does what is left to do then.
+    [[nodiscard]] virtual int clone_fd() const = 0;
     /// Moves the calling process, which must have one thread, into the group.
-    virtual void join() = 0;
-    /// SIGKILLs every process of the group, those born meanwhile too. Nothing there is fine.
+    /// @param born_inside it was cloned into clone_fd()
+    virtual void join(bool born_inside) = 0;
+    /// SIGKILLs every process of the group, those born meanwhile and those that are frozen too.
+    /// Nothing there is fine.
     virtual void kill() = 0;
+    /// Stops every process of the group where it is. It runs again when this fails.
+    /// @throws std::system_error ETIMEDOUT; InputError where no freezer can be had
+    virtual void freeze() = 0;
+    virtual void thaw() = 0;
+    [[nodiscard]] virtual bool frozen() const = 0;
+    /// The processes in it and in the groups below it, in ascending order.
+    [[nodiscard]] virtual std::vector<pid_t> pids() const = 0;
     /// Whether a process is in it, or in a group below it.
     [[nodiscard]] virtual bool populated() const = 0;
     [[nodiscard]] virtual CgroupStatistics statistics() const = 0;
+    /// Processes of the group that the kernel killed for want of memory; the one figure of
+    /// statistics() that every end of a container asks for.
+    [[nodiscard]] virtual std::int64_t oom_kills() const = 0;
+    [[nodiscard]] virtual OomEvents oom_events() const = 0;
     /// Every directory it is made of.
     [[nodiscard]] virtual std::vector<std::filesystem::path> directories() const = 0;
 };

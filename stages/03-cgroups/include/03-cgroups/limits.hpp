@@ -1,13 +1,62 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace drydock {
 
-/// What a container may use at most. Nothing: as much as there is.
+/// A rate or a weight for one block device.
+struct BlockDeviceValue {
+    std::int64_t major = 0;
+    std::int64_t minor = 0;
+    std::int64_t value = 0;  ///< bytes or operations a second; weight: 10 to 1000; rate 0: no limit
+    bool operator==(const BlockDeviceValue&) const = default;
+};
+
+/// linux.resources.blockIO of config.json, under its names.
+struct IoLimits {
+    std::optional<std::int64_t> weight{};       ///< 10 to 1000, 500 by default; v2: 1 to 10000
+    std::optional<std::int64_t> leaf_weight{};  ///< no kernel since 5.0 has it: a warning
+    std::vector<BlockDeviceValue> device_weights{};
+    std::vector<BlockDeviceValue> read_bytes{};   ///< bytes a second
+    std::vector<BlockDeviceValue> write_bytes{};  ///< bytes a second
+    std::vector<BlockDeviceValue> read_operations{};
+    std::vector<BlockDeviceValue> write_operations{};
+
+    [[nodiscard]] bool any() const noexcept {
+        return weight || leaf_weight || !device_weights.empty() || !read_bytes.empty() ||
+               !write_bytes.empty() || !read_operations.empty() || !write_operations.empty();
+    }
+    bool operator==(const IoLimits&) const = default;
+};
+
+struct HugetlbLimit {
+    std::string page_size{};  ///< "2MB", "1GB", as in the names of the kernel's files
+    std::int64_t bytes = 0;
+    bool operator==(const HugetlbLimit&) const = default;
+};
+
+struct RdmaLimit {
+    std::string device{};                       ///< "mlx5_1"
+    std::optional<std::int64_t> hca_handles{};  ///< none: as many as there are
+    std::optional<std::int64_t> hca_objects{};
+    bool operator==(const RdmaLimit&) const = default;
+};
+
+struct InterfacePriority {
+    std::string name{};  ///< "eth0"
+    std::int64_t priority = 0;
+    bool operator==(const InterfacePriority&) const = default;
+};
+
+/// What a container may use at most. Nothing: as much as there is. For a group that runs already
+/// (Cgroup::set): what is nothing stays as it is, and -1 takes a limit of memory, swap, CPU time or
+/// processes away.
+/// @see OCI runtime-spec, config-linux.md, "Control groups"
 struct Limits {
     std::optional<std::int64_t> memory_bytes{};
     std::optional<std::int64_t> memory_swap_bytes{};  ///< memory and swap together; -1: no limit
@@ -16,9 +65,31 @@ struct Limits {
     std::optional<std::int64_t> cpu_shares{};  ///< weight, 2 to 262144; 1024 by default
     std::optional<std::int64_t> pids{};        ///< processes and threads at once
 
-    [[nodiscard]] bool any() const noexcept {
-        return memory_bytes || memory_swap_bytes || nano_cpus || cpu_shares || pids;
-    }
+    std::optional<std::int64_t> memory_reservation_bytes{};  ///< kept when memory is short
+    std::optional<std::int64_t> kernel_memory_bytes{};       ///< no kernel since 5.16: a warning
+    std::optional<std::int64_t> kernel_tcp_bytes{};          ///< v1 only; elsewhere a warning
+    std::optional<std::int64_t> swappiness{};                ///< 0 to 100; v1 only
+    std::optional<bool> disable_oom_killer{};                ///< true: v1 only
+    /// The kernel kills the whole group for want of memory, not one of it. v2 only.
+    std::optional<bool> oom_group{};
+    /// Refuses a memory limit below what is in use now, instead of killing for it.
+    bool check_before_update = false;
+
+    std::optional<std::int64_t> cpu_burst_us{};             ///< saved up from quiet periods
+    std::optional<std::int64_t> cpu_realtime_runtime_us{};  ///< v1 with CONFIG_RT_GROUP_SCHED
+    std::optional<std::int64_t> cpu_realtime_period_us{};
+    std::optional<std::int64_t> cpu_idle{};  ///< 1: runs only when nobody else wants to
+    std::string cpuset_cpus{};               ///< "0-3,7"; "": all
+    std::string cpuset_mems{};               ///< memory nodes, the same
+
+    IoLimits io{};
+    std::vector<HugetlbLimit> hugetlb{};
+    std::vector<RdmaLimit> rdma{};
+    std::optional<std::int64_t> net_class_id{};       ///< v1 only
+    std::vector<InterfacePriority> net_priorities{};  ///< v1 only
+    std::map<std::string, std::string> unified{};     ///< v2 only: file name to what is written
+
+    [[nodiscard]] bool any() const noexcept { return *this != Limits{}; }
     bool operator==(const Limits&) const = default;
 };
 
@@ -35,8 +106,8 @@ std::int64_t parse_cpus(std::string_view text, std::string_view what);
 /// "64 MiB", "1.5 GiB", "1000 bytes".
 std::string size_text(std::int64_t bytes);
 
-/// @throws InputError when a limit is below what can work (6 MiB, 0.01 CPU, 1 process) or swap
-/// below memory
+/// @throws InputError when a limit is below what can work (6 MiB, 0.01 CPU, 1 process), swap below
+/// memory, or a value not one that any kernel takes
 void check_limits(const Limits& limits);
 
 /// "killed: out of memory (limit 64 MiB)" for a command that SIGKILL ended while the kernel was
