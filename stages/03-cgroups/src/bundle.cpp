@@ -70,6 +70,42 @@ void set_namespaces(const oci::Config& config, stage03::Options& options) {
     }
 }
 
+/// What is read and cannot be done yet: nothing that a bundle asks for is dropped in silence.
+void refuse_missing(const oci::Config& config) {
+    const auto refuse_if = [](bool asked, std::string_view what) {
+        if (asked) {
+            throw NotImplemented(what);
+        }
+    };
+    const oci::Process& process = config.process;
+    refuse_if(process.oom_score_adj.has_value(), "process.oomScoreAdj");
+    refuse_if(process.io_priority.has_value(), "process.ioPriority");
+    refuse_if(process.scheduler.has_value(), "process.scheduler");
+    refuse_if(!process.apparmor_profile.empty(), "process.apparmorProfile");
+    refuse_if(!process.selinux_label.empty(), "process.selinuxLabel");
+    refuse_if(!config.domainname.empty(), "domainname");
+    const oci::Hooks& hooks = config.hooks;
+    refuse_if(!hooks.prestart.empty() || !hooks.create_runtime.empty() ||
+                  !hooks.create_container.empty() || !hooks.start_container.empty() ||
+                  !hooks.poststart.empty() || !hooks.poststop.empty(),
+              "hooks");
+    const oci::Linux& linux_ = config.linux_;
+    const std::string& propagation = linux_.rootfs_propagation;
+    refuse_if(propagation.ends_with("shared") || propagation.ends_with("unbindable"),
+              "linux.rootfsPropagation: " + propagation);
+    refuse_if(!linux_.mount_label.empty(), "linux.mountLabel");
+    refuse_if(linux_.personality.has_value(), "linux.personality");
+    refuse_if(!linux_.time_offsets.empty(), "linux.timeOffsets");
+    if (linux_.seccomp) {
+        refuse_if(!linux_.seccomp->flags.empty(), "linux.seccomp.flags");
+        refuse_if(!linux_.seccomp->listener_path.empty(), "linux.seccomp.listenerPath");
+    }
+    for (const oci::Mount& mount : config.mounts) {
+        refuse_if(!mount.uid_mappings.empty() || !mount.gid_mappings.empty(),
+                  "mounts: uidMappings and gidMappings");
+    }
+}
+
 std::vector<IdRange> id_ranges(const std::vector<oci::IdMapping>& mappings) {
     std::vector<IdRange> ranges;
     for (const oci::IdMapping& m : mappings) {
@@ -239,6 +275,7 @@ stage03::Options options_from(const oci::Config& config, const fs::path& bundle)
     options.command = {
         .argv = config.process.args, .env = config.process.env, .workdir = config.process.cwd};
     options.make_workdir = true;
+    refuse_missing(config);
     set_namespaces(config, options);
     const oci::Linux& linux_ = config.linux_;
     if (!linux_.uid_mappings.empty() || !linux_.gid_mappings.empty()) {

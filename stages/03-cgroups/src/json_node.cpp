@@ -1,8 +1,10 @@
 #include "json_node.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "01-chroot/error.hpp"
 
@@ -12,7 +14,7 @@ namespace {
 constexpr std::size_t kMaxShown = 64;
 
 /// A key as a part of a JSON pointer.
-std::string escaped(const std::string& key) {
+std::string escaped_key(std::string_view key) {
     std::string result;
     for (const char c : key) {
         result += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
@@ -20,40 +22,75 @@ std::string escaped(const std::string& key) {
     return result;
 }
 
+nlohmann::json parsed_json(std::string_view text, const std::string& name) {
+    try {
+        return nlohmann::json::parse(text);
+    } catch (const nlohmann::json::parse_error& e) {
+        // "[json.exception.parse_error.101] parse error at line 3, column 7: ..."
+        const std::string_view what = e.what();
+        throw InputError(
+            fmt::format("{}: {}", name, what.substr(std::min(what.find("] ") + 2, what.size()))));
+    }
+}
+
 }  // namespace
 
-JsonNode::JsonNode(const nlohmann::json& json, const std::string& document,
-                   std::vector<std::string>& warnings)
-    : json_(&json), document_(&document), warnings_(&warnings) {}
+JsonDocument::JsonDocument(std::string_view text, std::string name)
+    : name_(std::move(name)), json_(std::make_unique<nlohmann::json>(parsed_json(text, name_))) {}
 
-JsonNode::JsonNode(const nlohmann::json& json, const JsonNode& parent, const std::string& key)
-    : json_(&json),
-      document_(parent.document_),
-      warnings_(parent.warnings_),
-      pointer_(parent.pointer_ + "/" + escaped(key)) {}
+JsonDocument::~JsonDocument() = default;
 
-void JsonNode::fields(std::initializer_list<Field> handlers) const {
+std::string JsonNode::pointer() const {
+    if (parent_ == nullptr) {
+        return {};
+    }
+    return parent_->pointer() + "/" +
+           (key_.data() != nullptr ? escaped_key(key_) : std::to_string(index_));
+}
+
+void JsonNode::for_each_property(
+    const std::function<bool(std::string_view, const JsonNode&)>& known) const {
     if (!json_->is_object()) {
         fail("an object");
     }
-    for (const auto& [key, value] : json_->items()) {
-        const JsonNode child(value, *this, key);
-        const auto* const handler =
-            std::ranges::find(handlers, std::string_view(key), &Field::first);
-        if (handler == handlers.end()) {
+    for (const auto& [key, value] : json_->get_ref<const nlohmann::json::object_t&>()) {
+        const JsonNode child(value, *this, std::string_view(key));
+        if (!value.is_null() && !known(key, child)) {
             child.warn("unknown property, ignored");
-        } else if (!value.is_null()) {
-            handler->second(child);
         }
     }
 }
 
-void JsonNode::elements(const Handler& handler) const {
+void JsonNode::require(std::string_view name) const {
+    const auto found = json_->find(name);
+    if (found == json_->end() || found->is_null()) {
+        fail(fmt::format("\"{}\"", name));
+    }
+}
+
+void JsonNode::elements(const std::function<void(const JsonNode&)>& handler) const {
     if (!json_->is_array()) {
         fail("an array");
     }
     for (std::size_t i = 0; i < json_->size(); ++i) {
-        handler(JsonNode((*json_)[i], *this, std::to_string(i)));
+        handler(JsonNode((*json_)[i], *this, i));
+    }
+}
+
+void JsonNode::elements(std::size_t most,
+                        const std::function<void(const JsonNode&)>& handler) const {
+    if (json_->is_array() && json_->size() > most) {
+        fail(fmt::format("at most {} elements instead of {}", most, json_->size()));
+    }
+    elements(handler);
+}
+
+void JsonNode::each(const std::function<void(const std::string&, const JsonNode&)>& handler) const {
+    if (!json_->is_object()) {
+        fail("an object");
+    }
+    for (const auto& [key, value] : json_->get_ref<const nlohmann::json::object_t&>()) {
+        handler(key, JsonNode(value, *this, std::string_view(key)));
     }
 }
 
@@ -66,6 +103,26 @@ std::string JsonNode::text() const {
         fail("a string without NUL");
     }
     return result;
+}
+
+std::string JsonNode::absolute_path() const {
+    std::string path = text();
+    if (!path.starts_with("/")) {
+        fail("an absolute path");
+    }
+    return path;
+}
+
+std::string JsonNode::one_of(std::initializer_list<std::string_view> names) const {
+    std::string value = text();
+    if (std::ranges::find(names, value) == names.end()) {
+        std::string list;
+        for (const std::string_view name : names) {
+            list += fmt::format("{}\"{}\"", list.empty() ? "" : ", ", name);
+        }
+        fail("one of " + list);
+    }
+    return value;
 }
 
 bool JsonNode::boolean() const {
@@ -106,13 +163,8 @@ std::vector<std::string> JsonNode::texts() const {
 }
 
 std::map<std::string, std::string> JsonNode::text_map() const {
-    if (!json_->is_object()) {
-        fail("an object of strings");
-    }
     std::map<std::string, std::string> result;
-    for (const auto& [key, value] : json_->items()) {
-        result[key] = JsonNode(value, *this, key).text();
-    }
+    each([&](const std::string& key, const JsonNode& value) { result[key] = value.text(); });
     return result;
 }
 
@@ -129,18 +181,20 @@ void JsonNode::fail(std::string_view expected) const {
     if (got.size() > kMaxShown) {
         got = fmt::format("{}...", got.substr(0, kMaxShown));
     }
+    const std::string place = pointer();
     throw InputError(fmt::format("{}: {}: expected {}, got {}", *document_,
-                                 pointer_.empty() ? "/" : pointer_, expected, got));
+                                 place.empty() ? "/" : place, expected, got));
 }
 
 void JsonNode::not_implemented(std::string_view detail) const {
-    std::string name = pointer_.substr(std::min<std::size_t>(1, pointer_.size()));
+    const std::string place = pointer();
+    std::string name = place.substr(std::min<std::size_t>(1, place.size()));
     std::ranges::replace(name, '/', '.');
     throw NotImplemented(detail.empty() ? name : fmt::format("{}: {}", name, detail));
 }
 
 void JsonNode::warn(std::string_view text) const {
-    warnings_->push_back(fmt::format("{}: {}: {}", *document_, pointer_, text));
+    warnings_->push_back(fmt::format("{}: {}: {}", *document_, pointer(), text));
 }
 
 void refuse_unless_empty(const JsonNode& node) {
