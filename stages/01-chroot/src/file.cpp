@@ -59,12 +59,15 @@ void write_once(int dir, const std::string& path, std::string_view bytes) {
     check(::write(fd.get(), bytes.data(), bytes.size()), "write({}, \"{}\")", path, bytes);
 }
 
-void replace_file(int dir, const std::string& name, std::string_view bytes, mode_t mode) {
+void replace_file(int dir, const std::string& name, std::string_view bytes, mode_t mode,
+                  Lasts lasts) {
     const std::string temporary = fmt::format(".{}.{}.tmp", name, ::getpid());
     UniqueFd fd = open_at(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode);
     try {
         write_all(fd.get(), bytes, temporary);
-        check(::fsync(fd.get()), "fsync({})", temporary);
+        if (lasts == Lasts::PowerCut) {
+            check(::fsync(fd.get()), "fsync({})", temporary);
+        }
         fd.close();
         check(::renameat(dir, temporary.c_str(), dir, name.c_str()), "rename({}, {})", temporary,
               name);
@@ -72,8 +75,10 @@ void replace_file(int dir, const std::string& name, std::string_view bytes, mode
         static_cast<void>(::unlinkat(dir, temporary.c_str(), 0));
         throw;
     }
-    // The new name itself is on disk only when the directory is.
-    check(::fsync(dir), "fsync(directory of {})", name);
+    if (lasts == Lasts::PowerCut) {
+        // The new name itself is on disk only when the directory is.
+        check(::fsync(dir), "fsync(directory of {})", name);
+    }
 }
 
 }  // namespace drydock

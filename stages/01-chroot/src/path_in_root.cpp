@@ -54,6 +54,9 @@ UniqueFd open_in_root_if_there(int root, const std::string& path, int flags) {
 }
 
 UniqueFd make_directories_in_root(int root, const std::string& path, mode_t mode) {
+    if (UniqueFd there = open_in_root_if_there(root, path, O_PATH | O_DIRECTORY)) {
+        return there;
+    }
     UniqueFd directory = open_in_root(root, ".", O_PATH | O_DIRECTORY);
     std::string done;
     for (const auto& part : std::filesystem::path(path).relative_path()) {

@@ -38,8 +38,9 @@ TEST_CASE("replace_file: the whole file changes, with its mode, and no temporary
           "[01][file]") {
     const drydock::TempDir dir("drydock-test");
     const drydock::UniqueFd at = drydock::open_file(dir.path(), O_RDONLY | O_DIRECTORY);
-    drydock::replace_file(at.get(), "f", "old and long");
-    drydock::replace_file(at.get(), "f", "new", 0640);
+    const auto lasts = GENERATE(drydock::Lasts::PowerCut, drydock::Lasts::Kill);
+    drydock::replace_file(at.get(), "f", "old and long", 0600, lasts);
+    drydock::replace_file(at.get(), "f", "new", 0640, lasts);
     CHECK(drydock::read_file(dir.path() / "f") == "new");
     struct stat status{};
     REQUIRE(::stat((dir.path() / "f").c_str(), &status) == 0);

@@ -125,9 +125,12 @@ class GroupV1 : public Group {
         if (devices == nullptr) {
             return;
         }
+        const UniqueFd allow = open_at(devices->directory.fd.get(), "devices.allow", O_WRONLY);
+        const UniqueFd deny = open_at(devices->directory.fd.get(), "devices.deny", O_WRONLY);
         for (const DeviceRule& rule : rules) {
-            write_once(devices->directory.fd.get(), rule.allow ? "devices.allow" : "devices.deny",
-                       to_text(rule));
+            const std::string text = to_text(rule);
+            check(::write((rule.allow ? allow : deny).get(), text.data(), text.size()),
+                  "write(devices.{}, \"{}\")", rule.allow ? "allow" : "deny", text);
         }
     }
 
@@ -193,8 +196,7 @@ class GroupV1 : public Group {
             statistics.memory_bytes = read_number(memory->directory, "memory.usage_in_bytes");
             statistics.memory_peak_bytes =
                 read_number(memory->directory, "memory.max_usage_in_bytes");
-            statistics.oom_kills = std::max<std::int64_t>(
-                0, read_keyed(memory->directory, "memory.oom_control", "oom_kill"));
+            statistics.oom_kills = oom_kills();
         }
         if (const Member* cpuacct = find("cpuacct")) {
             statistics.cpu_ns = read_number(cpuacct->directory, "cpuacct.usage");

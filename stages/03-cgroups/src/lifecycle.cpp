@@ -36,7 +36,7 @@ std::string place_path(const std::string& cgroup_path) {
 void write_pid_file(const fs::path& file, pid_t pid) {
     const fs::path directory = file.has_parent_path() ? file.parent_path() : ".";
     replace_file(open_file(directory, O_RDONLY | O_DIRECTORY).get(), file.filename(),
-                 std::to_string(pid), 0644);
+                 std::to_string(pid), 0644, Lasts::Kill);
 }
 
 /// Signals the process that `who` says and no later one with its pid. @return false when it has

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <ctime>
 #include <system_error>
 #include <utility>
@@ -154,7 +155,8 @@ void StateEntry::save(const ContainerState& state) const {
         {"created", state.created}};
     const UniqueFd directory = open_file(directory_, O_RDONLY | O_DIRECTORY);
     replace_file(directory.get(), kStateFile,
-                 json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+                 json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n", 0600,
+                 Lasts::Kill);  // it tells of processes: after a reboot there are none
 }
 
 void StateEntry::remove() {
@@ -220,10 +222,14 @@ std::string this_boot_id() {
 std::string timestamp() {
     timespec now{};
     check(::clock_gettime(CLOCK_REALTIME, &now), "clock_gettime(CLOCK_REALTIME)");
-    std::tm utc{};
-    ::gmtime_r(&now.tv_sec, &utc);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900,
-                       utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+    // Not gmtime_r(3), which reads the file of the local time zone first.
+    const std::chrono::sys_seconds seconds{std::chrono::seconds(now.tv_sec)};
+    const auto day = std::chrono::floor<std::chrono::days>(seconds);
+    const std::chrono::year_month_day date(day);
+    const std::chrono::hh_mm_ss time(seconds - day);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", static_cast<int>(date.year()),
+                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                       time.hours().count(), time.minutes().count(), time.seconds().count(),
                        now.tv_nsec);
 }
 

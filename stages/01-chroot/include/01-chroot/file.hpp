@@ -32,9 +32,15 @@ void write_all(int fd, std::string_view bytes, std::string_view name_for_errors)
 /// need.
 void write_once(int dir, const std::string& path, std::string_view bytes);
 
-/// Replaces the file `name` in the directory `dir` whole: afterwards, and after a power cut at any
-/// moment, it holds either the old bytes or the new ones. (Temporary file beside it, fsync, rename,
-/// fsync of the directory.)
-void replace_file(int dir, const std::string& name, std::string_view bytes, mode_t mode = 0600);
+/// What a replaced file outlives.
+enum class Lasts {
+    PowerCut,  ///< takes fsync: milliseconds on a disk
+    Kill,      ///< no fsync: for what a reboot makes meaningless
+};
+/// Replaces the file `name` in the directory `dir` whole: afterwards, and after what `lasts` names
+/// at any moment, it holds either the old bytes or the new ones. (Temporary file beside it, fsync,
+/// rename, fsync of the directory.)
+void replace_file(int dir, const std::string& name, std::string_view bytes, mode_t mode = 0600,
+                  Lasts lasts = Lasts::PowerCut);
 
 }  // namespace drydock
