@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <utility>
 
 #include "01-chroot/check.hpp"
@@ -14,6 +15,8 @@
 #include "01-chroot/exit_status.hpp"
 #include "01-chroot/file.hpp"
 #include "01-chroot/path_in_root.hpp"
+
+#include "mount_place.hpp"
 
 namespace drydock {
 namespace {
@@ -25,13 +28,17 @@ constexpr std::array kLinks = {
                                     // the host's
 };
 
+bool is_device(const struct stat& status, const DeviceNode& device) {
+    return (status.st_mode & S_IFMT) == device.type &&
+           (device.type == S_IFIFO || status.st_rdev == makedev(device.major, device.minor));
+}
+
 /// Only that device, whatever stands at its path on the host.
 void bind_device(int parent, const std::string& name, const DeviceNode& device) {
     const UniqueFd source = open_file(device.path, O_PATH | O_NOFOLLOW);
     struct stat status{};
     check(::fstat(source.get(), &status), "fstat({})", device.path);
-    if ((status.st_mode & S_IFMT) != device.type ||
-        status.st_rdev != makedev(device.major, device.minor)) {
+    if (!is_device(status, device)) {
         throw SetupError(fmt::format("{} of the host is not device {}:{}", device.path,
                                      device.major, device.minor),
                          std::make_error_code(std::errc::no_such_device), kSetupFailed);
@@ -41,27 +48,50 @@ void bind_device(int parent, const std::string& name, const DeviceNode& device) 
                {.source = device.path, .target = device.path, .flags = MS_BIND});
 }
 
+/// @return false when it is there already, as the very device it should be
+bool make_node(int parent, const std::string& name, const DeviceNode& device) {
+    const dev_t number = makedev(device.major, device.minor);
+    const int rc = ::mknodat(parent, name.c_str(), device.type | device.mode, number);
+    if (rc == -1 && errno == EEXIST) {
+        struct stat status{};
+        check(::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW), "fstatat({})",
+              device.path);
+        if (!is_device(status, device)) {
+            throw InputError(
+                fmt::format("device {}: there is something else in the root already", device.path));
+        }
+        return false;
+    }
+    if (rc == -1 && errno == EPERM) {
+        bind_device(parent, name, device);
+        return false;
+    }
+    check(rc, "mknod({}, mode={:#o}, dev={}:{})", device.path, device.type | device.mode,
+          device.major, device.minor);
+    return true;
+}
+
 void make_device(int root, const DeviceNode& device) {
     const std::filesystem::path path = device.path;
     const UniqueFd parent = make_directories_in_root(root, path.parent_path().native());
     const std::string name = path.filename().native();
-    const dev_t number = makedev(device.major, device.minor);
-    if (::mknodat(parent.get(), name.c_str(), device.type | device.mode, number) == -1) {
-        if (errno == EPERM) {
-            bind_device(parent.get(), name, device);
-            return;
-        }
-        check(-1, "mknod({}, mode={:#o}, dev={}:{})", device.path, device.type | device.mode,
-              device.major, device.minor);
+    if (!make_node(parent.get(), name, device)) {
+        return;
     }
-    check(0, "mknod({}, dev={}:{})", device.path, device.major, device.minor);  // for --explain
-    // mknod's mode went through the umask.
-    check(::fchmodat(parent.get(), name.c_str(), device.mode, 0), "fchmodat({}, {:#o})",
-          device.path, device.mode);
     if (device.uid != 0 || device.gid != 0) {
         check(::fchownat(parent.get(), name.c_str(), device.uid, device.gid, AT_SYMLINK_NOFOLLOW),
               "fchownat({}, {}, {})", device.path, device.uid, device.gid);
     }
+}
+
+/// The root's own /dev, not what a link in its place leads to (CVE-2026-41579).
+UniqueFd own_dev(int root) {
+    UniqueFd dev = make_directories_in_root(root, "/dev");
+    if (const std::string place = place_in_root(root, dev.get()); place != "/dev") {
+        throw InputError(fmt::format(
+            "/dev: a symbolic link of the root leads to {} instead; expected a directory", place));
+    }
+    return dev;
 }
 
 }  // namespace
@@ -113,18 +143,29 @@ std::vector<DeviceNode> default_devices() {
 
 // [region: make-devices]
 void make_devices(const std::filesystem::path& rootfs, std::span<const DeviceNode> devices) {
+    if (devices.empty()) {
+        return;
+    }
     const UniqueFd root = open_file(rootfs, O_PATH | O_DIRECTORY);
+    static_cast<void>(own_dev(root.get()));
+    // Instead of a chmod afterwards, of what may have that name by then.
+    const mode_t mask = ::umask(0);
     for (const DeviceNode& device : devices) {
         make_device(root.get(), device);
     }
+    ::umask(mask);
 }
 // [/region]
 
 void make_device_links(const std::filesystem::path& rootfs) {
     const UniqueFd root = open_file(rootfs, O_PATH | O_DIRECTORY);
-    const UniqueFd dev = make_directories_in_root(root.get(), "/dev");
+    const UniqueFd dev = own_dev(root.get());
     for (const auto& [name, target] : kLinks) {
-        check(::symlinkat(target, dev.get(), name), "symlink({}, /dev/{})", target, name);
+        const int rc = ::symlinkat(target, dev.get(), name);
+        if (rc == -1 && errno == EEXIST) {
+            continue;  // a root that brings its own /dev
+        }
+        check(rc, "symlink({}, /dev/{})", target, name);
     }
 }
 

@@ -18,4 +18,13 @@ void set_hostname(const std::string& name) {
 }
 // [/region]
 
+void set_domainname(const std::string& name) {
+    constexpr std::size_t kLongest = 64;
+    if (name.size() > kLongest) {
+        throw InputError(fmt::format("domainname {}: expected at most {} bytes, got {}", name,
+                                     kLongest, name.size()));
+    }
+    check(::setdomainname(name.data(), name.size()), "setdomainname({})", name);
+}
+
 }  // namespace drydock

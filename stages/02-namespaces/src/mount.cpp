@@ -4,115 +4,118 @@
 #include <sys/mount.h>
 
 #include <algorithm>
-#include <array>
+#include <cerrno>
 #include <cstdint>
 #include <string_view>
 
 #include "01-chroot/check.hpp"
+#include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
 
 namespace drydock {
 namespace {
 
-struct Option {
-    std::string_view name;
-    unsigned long flag;
-    bool sets;         ///< or clears
-    bool propagation;  ///< a mount(2) of its own sets it
-};
-constexpr std::array kOptions = {
-    Option{"ro", MS_RDONLY, true, false},
-    Option{"rw", MS_RDONLY, false, false},
-    Option{"nosuid", MS_NOSUID, true, false},
-    Option{"suid", MS_NOSUID, false, false},
-    Option{"nodev", MS_NODEV, true, false},
-    Option{"dev", MS_NODEV, false, false},
-    Option{"noexec", MS_NOEXEC, true, false},
-    Option{"exec", MS_NOEXEC, false, false},
-    Option{"sync", MS_SYNCHRONOUS, true, false},
-    Option{"async", MS_SYNCHRONOUS, false, false},
-    Option{"dirsync", MS_DIRSYNC, true, false},
-    Option{"remount", MS_REMOUNT, true, false},
-    Option{"noatime", MS_NOATIME, true, false},
-    Option{"atime", MS_NOATIME, false, false},
-    Option{"nodiratime", MS_NODIRATIME, true, false},
-    Option{"diratime", MS_NODIRATIME, false, false},
-    Option{"relatime", MS_RELATIME, true, false},
-    Option{"norelatime", MS_RELATIME, false, false},
-    Option{"strictatime", MS_STRICTATIME, true, false},
-    Option{"nostrictatime", MS_STRICTATIME, false, false},
-    Option{"bind", MS_BIND, true, false},
-    Option{"rbind", MS_BIND | MS_REC, true, false},
-    Option{"rro", MS_RDONLY | MS_REC, true, false},
-    Option{"defaults", 0, true, false},
-    Option{"private", MS_PRIVATE, true, true},
-    Option{"rprivate", MS_PRIVATE | MS_REC, true, true},
-    Option{"slave", MS_SLAVE, true, true},
-    Option{"rslave", MS_SLAVE | MS_REC, true, true},
-    Option{"shared", MS_SHARED, true, true},
-    Option{"rshared", MS_SHARED | MS_REC, true, true},
-    Option{"unbindable", MS_UNBINDABLE, true, true},
-    Option{"runbindable", MS_UNBINDABLE | MS_REC, true, true},
-};
+constexpr unsigned long kNoSymFollow = 256;  // MS_NOSYMFOLLOW
 
-struct FlagName {
+struct Translation {
     unsigned long flag;
-    std::string_view name;
+    std::uint64_t attribute;
 };
-constexpr std::array kFlagNames = {
-    FlagName{MS_RDONLY, "MS_RDONLY"},
-    FlagName{MS_NOSUID, "MS_NOSUID"},
-    FlagName{MS_NODEV, "MS_NODEV"},
-    FlagName{MS_NOEXEC, "MS_NOEXEC"},
-    FlagName{MS_SYNCHRONOUS, "MS_SYNCHRONOUS"},
-    FlagName{MS_REMOUNT, "MS_REMOUNT"},
-    FlagName{MS_DIRSYNC, "MS_DIRSYNC"},
-    FlagName{MS_NOATIME, "MS_NOATIME"},
-    FlagName{MS_NODIRATIME, "MS_NODIRATIME"},
-    FlagName{MS_BIND, "MS_BIND"},
-    FlagName{MS_REC, "MS_REC"},
-    FlagName{MS_UNBINDABLE, "MS_UNBINDABLE"},
-    FlagName{MS_PRIVATE, "MS_PRIVATE"},
-    FlagName{MS_SLAVE, "MS_SLAVE"},
-    FlagName{MS_SHARED, "MS_SHARED"},
-    FlagName{MS_RELATIME, "MS_RELATIME"},
-    FlagName{MS_STRICTATIME, "MS_STRICTATIME"},
+constexpr Translation kAttributes[] = {
+    {MS_RDONLY, MOUNT_ATTR_RDONLY},         {MS_NOSUID, MOUNT_ATTR_NOSUID},
+    {MS_NODEV, MOUNT_ATTR_NODEV},           {MS_NOEXEC, MOUNT_ATTR_NOEXEC},
+    {MS_NODIRATIME, MOUNT_ATTR_NODIRATIME}, {kNoSymFollow, 0x00200000 /* NOSYMFOLLOW */},
 };
 
 /// The flags of `spec` in the words of mount_setattr(2).
 mount_attr attributes_of(const MountSpec& spec) {
     mount_attr attributes{};
-    const auto add = [&](unsigned long flag, std::uint64_t attribute) {
+    for (const auto& [flag, attribute] : kAttributes) {
         attributes.attr_set |= (spec.flags & flag) != 0 ? attribute : 0;
-    };
-    add(MS_RDONLY, MOUNT_ATTR_RDONLY);
-    add(MS_NOSUID, MOUNT_ATTR_NOSUID);
-    add(MS_NODEV, MOUNT_ATTR_NODEV);
-    add(MS_NOEXEC, MOUNT_ATTR_NOEXEC);
-    add(MS_NODIRATIME, MOUNT_ATTR_NODIRATIME);
-    if ((spec.flags & (MS_NOATIME | MS_STRICTATIME)) != 0) {
-        // The three ways to keep access times are one field of the mount, not three bits.
-        attributes.attr_clr = MOUNT_ATTR__ATIME;
-        add(MS_NOATIME, MOUNT_ATTR_NOATIME);
-        add(MS_STRICTATIME, MOUNT_ATTR_STRICTATIME);
+        attributes.attr_clr |= (spec.cleared & flag) != 0 ? attribute : 0;
+    }
+    // The three ways to keep access times are one field of the mount, not three bits.
+    if ((spec.flags & (MS_NOATIME | MS_STRICTATIME | MS_RELATIME)) != 0 ||
+        (spec.cleared & MS_NOATIME) != 0) {
+        attributes.attr_clr |= MOUNT_ATTR__ATIME;
+        attributes.attr_set |= (spec.flags & MS_NOATIME) != 0       ? MOUNT_ATTR_NOATIME
+                               : (spec.flags & MS_STRICTATIME) != 0 ? MOUNT_ATTR_STRICTATIME
+                                                                    : MOUNT_ATTR_RELATIME;
     }
     attributes.propagation = spec.propagation & ~std::uint64_t{MS_REC};
     return attributes;
 }
 
-void bind_tree_at(int target, const UniqueFd& tree, const MountSpec& spec) {
-    mount_attr attributes = attributes_of(spec);
-    const bool below = ((spec.flags | spec.propagation) & MS_REC) != 0;
-    if (attributes.attr_set != 0 || attributes.propagation != 0) {
-        check(::mount_setattr(tree.get(), "", AT_EMPTY_PATH | (below ? AT_RECURSIVE : 0),
-                              &attributes, sizeof attributes),
-              "mount_setattr({}, {}attr_set={}, propagation={})", spec.source,
-              below ? "AT_RECURSIVE, " : "", mount_flag_names(spec.flags & ~(MS_BIND | MS_REC)),
-              mount_flag_names(spec.propagation));
+/// @return false when the kernel forbids to take a flag away: it is locked, because this mount came
+///         here from a more privileged mount namespace
+bool set_attributes(int tree, bool below, mount_attr attributes, const MountSpec& spec) {
+    if (attributes.attr_set == 0 && attributes.attr_clr == 0 && attributes.propagation == 0) {
+        return true;
     }
-    check(
-        ::move_mount(tree.get(), "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
-        "move_mount({}, {})", spec.source, spec.target.native());
+    const int rc = ::mount_setattr(tree, "", AT_EMPTY_PATH | (below ? AT_RECURSIVE : 0),
+                                   &attributes, sizeof attributes);
+    if (rc == -1 && errno == EPERM && attributes.attr_clr != 0) {
+        return false;
+    }
+    check(rc, "mount_setattr({}, {}attr_set={:#x} ({}), attr_clr={:#x}, propagation={})",
+          spec.target.native(), below ? "AT_RECURSIVE, " : "", attributes.attr_set,
+          mount_flag_names(spec.flags & ~(MS_BIND | MS_REC)), attributes.attr_clr,
+          mount_flag_names(spec.propagation));
+    return true;
+}
+
+void set_unlocked(int tree, bool below, mount_attr attributes, const MountSpec& spec) {
+    if (!set_attributes(tree, below, attributes, spec)) {
+        attributes.attr_clr = 0;
+        attributes.attr_set &= ~std::uint64_t{MOUNT_ATTR__ATIME};
+        set_attributes(tree, below, attributes, spec);
+    }
+}
+
+/// What `spec` asks for: first of the one mount, or of all when it is a bind of all ("rbind,ro" is
+/// no door to a writable mount below), then what is for all in any case.
+void set_flags(int tree, const MountSpec& spec) {
+    mount_attr attributes = attributes_of(spec);
+    const bool below = (spec.flags & MS_REC) != 0;
+    mount_attr propagation{};
+    propagation.propagation = attributes.propagation;
+    attributes.propagation = 0;
+    if (below && attributes.attr_clr != 0) {
+        // "rbind,rw": what is read-only below stays so.
+        mount_attr top = attributes;
+        top.attr_set &= MOUNT_ATTR__ATIME;
+        set_unlocked(tree, false, top, spec);
+        attributes.attr_clr = 0;
+        attributes.attr_set &= ~std::uint64_t{MOUNT_ATTR__ATIME};
+    }
+    set_unlocked(tree, below, attributes, spec);
+    set_attributes(tree, (spec.propagation & MS_REC) != 0, propagation, spec);
+    mount_attr all_below{};
+    all_below.attr_set = spec.below_set;
+    all_below.attr_clr = spec.below_cleared;
+    set_unlocked(tree, true, all_below, spec);
+}
+
+void set_id_maps_of(int tree, const MountIdMaps& id_maps, const std::string& source) {
+    const UniqueFd user_namespace = user_namespace_with(id_maps.maps);
+    mount_attr attributes{};
+    attributes.attr_set = MOUNT_ATTR_IDMAP;
+    attributes.userns_fd = static_cast<std::uint64_t>(user_namespace.get());
+    const int rc = ::mount_setattr(tree, "", AT_EMPTY_PATH | (id_maps.below ? AT_RECURSIVE : 0),
+                                   &attributes, sizeof attributes);
+    if (rc == -1 && errno == EINVAL) {
+        throw InputError(fmt::format(
+            "mount of {}: its filesystem cannot show other owners than it has (idmap)", source));
+    }
+    check(rc, "mount_setattr({}, {}MOUNT_ATTR_IDMAP)", source,
+          id_maps.below ? "AT_RECURSIVE, " : "");
+}
+
+void finish_tree(const UniqueFd& tree, const MountSpec& spec) {
+    if (spec.id_maps) {
+        set_id_maps_of(tree.get(), *spec.id_maps, spec.source);
+    }
+    set_flags(tree.get(), spec);
 }
 
 }  // namespace
@@ -131,15 +134,48 @@ void mount_fs_at(int target, const MountSpec& spec) {
           spec.target.native(), spec.type, mount_flag_names(spec.flags), spec.data);
 }
 
-// [region: bind-at]
-void bind_at(int target, const MountSpec& spec) {
+UniqueFd detached_bind(const MountSpec& spec) {
     const unsigned recursive = (spec.flags & MS_REC) != 0 ? AT_RECURSIVE : 0;
-    const UniqueFd tree(check(
+    UniqueFd tree(check(
         ::open_tree(AT_FDCWD, spec.source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive),
         "open_tree({}, OPEN_TREE_CLONE{})", spec.source, recursive != 0 ? "|AT_RECURSIVE" : ""));
     // Not yet anywhere: nobody sees it between the bind and its flags, as with mount(MS_BIND) and a
     // second, remounting call.
-    bind_tree_at(target, tree, spec);
+    finish_tree(tree, spec);
+    return tree;
+}
+
+UniqueFd detached_filesystem(const MountSpec& spec) {
+    const UniqueFd context(
+        check(::fsopen(spec.type.c_str(), FSOPEN_CLOEXEC), "fsopen({})", spec.type));
+    std::string_view options = spec.data;
+    while (!options.empty()) {
+        const std::string option(options.substr(0, options.find(',')));
+        options.remove_prefix(std::min(option.size() + 1, options.size()));
+        const auto equals = option.find('=');
+        const std::string key = option.substr(0, equals);
+        const std::string value = equals == std::string::npos ? "" : option.substr(equals + 1);
+        check(equals == std::string::npos
+                  ? ::fsconfig(context.get(), FSCONFIG_SET_FLAG, key.c_str(), nullptr, 0)
+                  : ::fsconfig(context.get(), FSCONFIG_SET_STRING, key.c_str(), value.c_str(), 0),
+              "fsconfig({}, {})", spec.type, option);
+    }
+    check(::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0),
+          "fsconfig({}, FSCONFIG_CMD_CREATE)", spec.type);
+    UniqueFd tree(check(::fsmount(context.get(), FSMOUNT_CLOEXEC, 0), "fsmount({})", spec.type));
+    finish_tree(tree, spec);
+    return tree;
+}
+
+void attach_at(int target, const UniqueFd& tree, const MountSpec& spec) {
+    check(
+        ::move_mount(tree.get(), "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
+        "move_mount({}, {})", spec.source, spec.target.native());
+}
+
+// [region: bind-at]
+void bind_at(int target, const MountSpec& spec) {
+    attach_at(target, detached_bind(spec), spec);
 }
 // [/region]
 
@@ -149,34 +185,12 @@ void bind_fd_at(int target, int source, const MountSpec& spec) {
         ::open_tree(source, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | recursive),
         "open_tree({}, OPEN_TREE_CLONE|AT_EMPTY_PATH{})", spec.source,
         recursive != 0 ? "|AT_RECURSIVE" : ""));
-    bind_tree_at(target, tree, spec);
+    finish_tree(tree, spec);
+    attach_at(target, tree, spec);
 }
 
-MountSpec with_mount_options(MountSpec spec, std::span<const std::string> options) {
-    for (const std::string& option : options) {
-        const auto* known = std::ranges::find(kOptions, option, &Option::name);
-        if (known == kOptions.end()) {
-            spec.data += (spec.data.empty() ? "" : ",") + option;
-        } else if (known->propagation) {
-            spec.propagation = known->flag;
-        } else if (known->sets) {
-            spec.flags |= known->flag;
-        } else {
-            spec.flags &= ~known->flag;
-        }
-    }
-    return spec;
-}
-
-std::string mount_flag_names(unsigned long flags) {
-    std::string names;
-    for (const auto& [flag, name] : kFlagNames) {
-        if ((flags & flag) != 0) {
-            names += names.empty() ? "" : "|";
-            names += name;
-        }
-    }
-    return names.empty() ? "0" : names;
+void change_mount(int mounted, const MountSpec& spec) {
+    set_flags(mounted, spec);
 }
 
 }  // namespace drydock

@@ -3,15 +3,22 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <string>
 #include <system_error>
 
 #include "01-chroot/check.hpp"
+#include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
 #include "01-chroot/path_in_root.hpp"
+
+#include "copy_up.hpp"
+#include "mount_place.hpp"
 
 namespace drydock {
 namespace {
@@ -38,20 +45,86 @@ UniqueFd mount_point(int root, const MountSpec& spec) {
                    0644);
 }
 
-void mount_one(int root, const MountSpec& spec) {
-    const UniqueFd target = mount_point(root, spec);
+/// The MS_* bits that the mount open as `mounted` has.
+unsigned long flags_of(int mounted, const MountSpec& spec) {
+    struct statvfs status{};
+    check(::fstatvfs(mounted, &status), "fstatvfs({})", spec.target.native());
+    // ST_* of statvfs(3) and MS_* of mount(2) have the same values, but for ST_RELATIME.
+    return status.f_flag & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME |
+                            MS_NODIRATIME | MS_SYNCHRONOUS);
+}
+
+/// "remount": what is mounted there already changes. Flags that nobody names stay: a mount(2) that
+/// forgets them takes them away, or fails with EPERM where they are locked.
+void remount(int target, const MountSpec& spec) {
     if ((spec.flags & MS_BIND) != 0) {
-        bind_at(target.get(), spec);
+        change_mount(target, spec);
         return;
     }
-    mount_fs_at(target.get(), spec);
-    if (spec.propagation != 0) {
-        const UniqueFd mounted = open_in_root(root, spec.target.native(), O_PATH);
-        mount_fs_at(mounted.get(), {.target = spec.target, .flags = spec.propagation});
+    MountSpec whole = spec;
+    whole.flags |= flags_of(target, spec) & ~spec.cleared;
+    mount_fs_at(target, whole);
+}
+
+void mount_copied_up(int target, const MountSpec& spec) {
+    MountSpec writable = spec;
+    writable.flags &= ~std::uint64_t{MS_RDONLY};
+    const UniqueFd tree = detached_filesystem(writable);
+    const UniqueFd inside = open_at(tree.get(), ".", O_RDONLY | O_DIRECTORY);
+    copy_directory(target, inside.get());
+    change_mount(tree.get(), spec);
+    attach_at(target, tree, spec);
+}
+
+/// The mount that `directory` is on.
+std::filesystem::path mount_point_of(const std::filesystem::path& directory) {
+    std::filesystem::path path = std::filesystem::canonical(directory);
+    while (path != "/") {
+        struct statx status{};
+        check(::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &status),
+              "statx({})", path.native());
+        if ((status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) {
+            break;
+        }
+        path = path.parent_path();
+    }
+    return path;
+}
+
+void mount_one(int root, const MountSpec& spec, const UniqueFd& prepared) {
+    const UniqueFd target = mount_point(root, spec);
+    check_mount_place(root, target.get(), spec);
+    if (prepared) {
+        attach_at(target.get(), prepared, spec);
+    } else if ((spec.flags & MS_REMOUNT) != 0) {
+        remount(target.get(), spec);
+    } else if ((spec.flags & MS_BIND) != 0) {
+        bind_at(target.get(), spec);
+    } else if (spec.copy_up && spec.type == "tmpfs") {
+        mount_copied_up(target.get(), spec);
+    } else {
+        mount_fs_at(target.get(), spec);
+        if (spec.propagation != 0 || spec.below_set != 0 || spec.below_cleared != 0) {
+            const UniqueFd mounted = open_in_root(root, spec.target.native(), O_PATH);
+            change_mount(mounted.get(), {.target = spec.target,
+                                         .propagation = spec.propagation,
+                                         .below_set = spec.below_set,
+                                         .below_cleared = spec.below_cleared});
+        }
     }
 }
 
 }  // namespace
+
+std::vector<UniqueFd> prepare_mounts(std::span<const MountSpec> mounts) {
+    std::vector<UniqueFd> trees(mounts.size());
+    for (std::size_t i = 0; i < mounts.size(); ++i) {
+        if (mounts[i].id_maps) {
+            trees[i] = detached_bind(mounts[i]);
+        }
+    }
+    return trees;
+}
 
 // [region: make-mounts-private]
 void make_mounts_private() {
@@ -61,6 +134,23 @@ void make_mounts_private() {
           "mount(target=/, flags=MS_REC|MS_PRIVATE)");
 }
 // [/region]
+
+void detach_mount_events(unsigned long propagation, const std::filesystem::path& rootfs) {
+    if ((propagation & (MS_SHARED | MS_SLAVE)) == 0) {
+        make_mounts_private();
+        return;
+    }
+    if ((propagation & MS_SLAVE) != 0) {
+        check(::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr),
+              "mount(target=/, flags=MS_REC|MS_SLAVE)");
+        return;
+    }
+    // Mounts below the root are to be seen outside, the root's own must not: what it is on becomes
+    // private.
+    const std::filesystem::path path = mount_point_of(rootfs);
+    check(::mount(nullptr, path.c_str(), nullptr, MS_PRIVATE, nullptr),
+          "mount(target={}, flags=MS_PRIVATE)", path.native());
+}
 
 // [region: mount-rootfs]
 void mount_rootfs(const Rootfs& rootfs) {
@@ -80,10 +170,12 @@ void mount_rootfs(const Rootfs& rootfs) {
 // [/region]
 
 // [region: mount-proc-dev-sys]
-void mount_inside(const std::filesystem::path& rootfs, std::span<const MountSpec> mounts) {
+void mount_inside(const std::filesystem::path& rootfs, std::span<const MountSpec> mounts,
+                  std::span<const UniqueFd> prepared) {
     const UniqueFd root = open_file(rootfs, O_PATH | O_DIRECTORY);
-    for (const MountSpec& spec : mounts) {
-        mount_one(root.get(), spec);
+    const UniqueFd none;
+    for (std::size_t i = 0; i < mounts.size(); ++i) {
+        mount_one(root.get(), mounts[i], i < prepared.size() ? prepared[i] : none);
     }
 }
 // [/region]
@@ -100,6 +192,13 @@ void pivot_to(const std::filesystem::path& new_root) {
     // The unmounting leaves "." at the root of the new world, so no chdir is needed.
 }
 // [/region]
+
+void set_root_propagation(unsigned long propagation) {
+    if (propagation != 0) {
+        check(::mount(nullptr, "/", nullptr, propagation, nullptr), "mount(target=/, flags={})",
+              mount_flag_names(propagation));
+    }
+}
 
 void make_root_readonly() {
     mount_attr attributes{
