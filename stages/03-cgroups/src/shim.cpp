@@ -1,17 +1,21 @@
 #include "03-cgroups/shim.hpp"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <optional>
 #include <system_error>
+#include <vector>
 
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
@@ -19,10 +23,13 @@
 #include "01-chroot/file.hpp"
 #include "03-cgroups/bundle.hpp"
 #include "03-cgroups/lifecycle.hpp"
-#include "03-cgroups/log_line.hpp"
+#include "03-cgroups/log_file.hpp"
 #include "03-cgroups/state.hpp"
 
+#include "shim_protocol.hpp"
 #include "shim_report.hpp"
+#include "shim_server.hpp"
+#include "shim_streams.hpp"
 
 namespace fs = std::filesystem;
 
@@ -39,125 +46,114 @@ void put(int fd, int as) {
     check(::dup2(fd, as), "dup2({}, {})", fd, as);
 }
 
-/// One of the command's two outputs, on its way to the log.
-class Output {
-  public:
-    Output(UniqueFd fd, Stream stream) : fd_(std::move(fd)), lines_(stream) {}
-
-    /// -1 after the end.
-    [[nodiscard]] int fd() const { return fd_.get(); }
-    /// Reads once what is there, and appends the entries that come of it.
-    void read_some(std::string& entries) {
-        std::array<char, 65536> buffer{};
-        const ssize_t n = ::read(fd_.get(), buffer.data(), buffer.size());
-        if (n > 0) {
-            lines_.add({buffer.data(), static_cast<std::size_t>(n)}, entries);
-        } else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
-            finish(entries);
-        }
-    }
-    void finish(std::string& entries) {
-        lines_.finish(entries);
-        fd_ = UniqueFd();
-    }
-
-  private:
-    UniqueFd fd_;
-    LogLines lines_;
-};
-
-/// Reaps what the container's processes left to us, their subreaper; the first process itself stays
-/// for wait().
-void reap_orphans(pid_t keep) {
+/// Reaps what the container's processes left to us, their subreaper. The children that somebody
+/// here waits for are taken by their pidfds: the first of them that has ended stays, and with it
+/// those behind it until the next turn.
+void reap_orphans(const std::vector<pid_t>& keep) {
     siginfo_t ended{};
     while (::waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid != 0 &&
-           ended.si_pid != keep) {
+           std::ranges::find(keep, ended.si_pid) == keep.end()) {
         ::waitid(P_PID, static_cast<id_t>(ended.si_pid), &ended, WEXITED | WNOHANG);
+        ended = {};
     }
+}
+
+/// SIGCHLD besides what the walk has blocked: an orphan's end is to be heard of. Only once the
+/// container has its own signal mask.
+sigset_t signals_to_hear(const stage03::Running& running) {
+    sigset_t heard = const_cast<stage03::Running&>(running).signals().blocked();
+    sigaddset(&heard, SIGCHLD);
+    check(::sigprocmask(SIG_BLOCK, &heard, nullptr), "sigprocmask(SIG_BLOCK, SIGCHLD)");
+    static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+    return heard;
 }
 
 class Watch {
   public:
-    Watch(stage03::Running& running, Output out, Output err, UniqueFd log)
-        : running_(running),
-          outputs_{std::move(out), std::move(err)},
-          log_(std::move(log)),
-          arrived_(check(::signalfd(-1, &running.signals().blocked(), SFD_CLOEXEC), "signalfd()")) {
+    Watch(stage03::Running& running, Streams& streams, ShimServer& server)
+        : running_(running), streams_(streams), server_(server) {
+        const sigset_t heard = signals_to_hear(running);
+        arrived_ = UniqueFd(check(::signalfd(-1, &heard, SFD_CLOEXEC), "signalfd()"));
     }
 
     /// @return the command's exit status; its output is in the log, what it left running is dead
     int until_the_end() {
         while (!exit_status_) {
-            turn(-1);
+            turn(std::nullopt);
         }
         // Who still holds the outputs open is in the group, unless there is none: then nobody waits
-        // for ever.
+        // for them once they are silent.
         running_.cgroup().kill();
-        using Clock = std::chrono::steady_clock;
-        const auto deadline = Clock::now() + std::chrono::seconds(2);
-        while ((outputs_[0].fd() >= 0 || outputs_[1].fd() >= 0) && Clock::now() < deadline) {
-            constexpr int kPauseMs = 100;
-            turn(kPauseMs);
+        constexpr auto kSilence = std::chrono::seconds(2);
+        auto deadline = ShimClock::now() + kSilence;
+        while (streams_.outputs_open() && ShimClock::now() < deadline) {
+            constexpr auto kPause = std::chrono::milliseconds(100);
+            const bool something = streams_.held() || !streams_.quiet();
+            deadline = something ? ShimClock::now() + kSilence : deadline;
+            turn(ShimClock::now() + kPause);
         }
-        std::string entries;
-        outputs_[0].finish(entries);
-        outputs_[1].finish(entries);
-        keep(entries);
+        server_.end();
+        streams_.end();
         return *exit_status_;
     }
 
   private:
-    void turn(int timeout_ms) {
-        std::array<pollfd, 4> events{
-            {{.fd = outputs_[0].fd(), .events = POLLIN, .revents = 0},
-             {.fd = outputs_[1].fd(), .events = POLLIN, .revents = 0},
-             {.fd = arrived_.get(), .events = POLLIN, .revents = 0},
-             {.fd = exit_status_ ? -1 : running_.child().pidfd(), .events = POLLIN, .revents = 0}}};
-        if (::poll(events.data(), events.size(), timeout_ms) == -1) {
-            check(errno == EINTR ? 0 : -1, "poll()");
-            return;
+    void turn(std::optional<ShimClock::time_point> until) {
+        interests_.clear();
+        streams_.add_interests(interests_);
+        server_.add_interests(interests_);
+        interests_.push_back({arrived_.get(), POLLIN, [this](short) { pass_signal_on(); }});
+        if (!exit_status_) {
+            interests_.push_back({running_.child().pidfd(), POLLIN,
+                                  [this](short) { exit_status_ = running_.child().wait(); }});
         }
-        std::string entries;
-        for (std::size_t i = 0; i < outputs_.size(); ++i) {
-            if (events.at(i).revents != 0) {
-                outputs_.at(i).read_some(entries);
+        wait_for_events(until);
+        for (std::size_t i = 0; i < interests_.size(); ++i) {
+            if (events_[i].revents != 0) {
+                interests_[i].ready(events_[i].revents);
             }
         }
-        keep(entries);
-        if (events[2].revents != 0) {
-            pass_signal_on();
-        }
-        if (events[3].revents != 0) {
-            exit_status_ = running_.child().wait();
-        }
-        reap_orphans(running_.child().pid());
+        server_.after_turn();
+        reap_orphans(server_.children(exit_status_ ? 0 : running_.child().pid()));
     }
 
-    /// A full disk takes the log, not the container.
-    void keep(const std::string& entries) const {
-        try {
-            write_all(log_.get(), entries, "log");
-        } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
+    void wait_for_events(std::optional<ShimClock::time_point> until) {
+        events_.clear();
+        for (const Interest& interest : interests_) {
+            events_.push_back({.fd = interest.fd, .events = interest.events, .revents = 0});
+        }
+        const auto held = streams_.deadline();
+        const auto end = until && held ? std::min(*until, *held) : (until ? until : held);
+        int timeout_ms = -1;
+        if (end) {
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(*end - ShimClock::now());
+            timeout_ms = static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+        }
+        if (::poll(events_.data(), events_.size(), timeout_ms) == -1) {
+            check(errno == EINTR ? 0 : -1, "poll()");
         }
     }
 
     void pass_signal_on() {
         signalfd_siginfo info{};
         check(::read(arrived_.get(), &info, sizeof info), "read(signalfd)");
-        if (!exit_status_) {
-            try {
-                running_.child().signal(static_cast<int>(info.ssi_signo));
-            } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch): it has ended in
-                                                  // this moment
-            }
+        if (exit_status_ || info.ssi_signo == SIGCHLD) {
+            return;
+        }
+        try {
+            running_.child().signal(static_cast<int>(info.ssi_signo));
+        } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch): it has ended in this
+                                              // moment
         }
     }
 
     stage03::Running& running_;
-    std::array<Output, 2> outputs_;
-    UniqueFd log_;
-    UniqueFd arrived_;
+    Streams& streams_;
+    ShimServer& server_;
+    UniqueFd arrived_{};
     std::optional<int> exit_status_{};
+    std::vector<Interest> interests_{};
+    std::vector<pollfd> events_{};
 };
 
 void report(int fd, const ShimReport& what) {
@@ -182,12 +178,14 @@ ShimReport report_of_current_exception() {
 /// ends.
 class StandardStreams {
   public:
-    StandardStreams(int out, int err) : null_(open_file("/dev/null", O_RDWR)) {
-        put(null_.get(), 0);
+    /// @param in -1: /dev/null
+    StandardStreams(int in, int out, int err) : null_(open_file("/dev/null", O_RDWR)) {
+        put(in >= 0 ? in : null_.get(), 0);
         put(out, 1);
         put(err, 2);
     }
     ~StandardStreams() {
+        ::dup2(null_.get(), 0);
         ::dup2(null_.get(), 1);
         ::dup2(null_.get(), 2);
     }
@@ -200,18 +198,77 @@ class StandardStreams {
     UniqueFd null_;
 };
 
-void write_exit_record(const fs::path& bundle, const stage03::Ended& ended) {
+void write_exit_record(int bundle, const stage03::Ended& ended) {
     const std::string text =
         fmt::format("{{\"exit_status\":{},\"oom_killed\":{},\"finished_at\":\"{}\"}}\n",
                     ended.exit_status, ended.oom_killed, timestamp());
-    replace_file(open_file(bundle, O_RDONLY | O_DIRECTORY).get(), "exit.json", text, 0644);
+    replace_file(bundle, "exit.json", text, 0644);
+}
+
+extern "C" {
+// Where the linker put the program's code. @see end(3)
+extern const char __executable_start;  // NOLINT(bugprone-reserved-identifier)
+extern const char etext;
+}
+
+/// Lets go of the memory that only the start needed: a shim is there for as long as its container,
+/// and does nothing but wait. What code it needs later is read from the page cache again.
+void become_small() {
+    ::malloc_trim(0);
+    constexpr std::uintptr_t kPage = 4096;
+    const auto begin =
+        (reinterpret_cast<std::uintptr_t>(&__executable_start) + kPage - 1) & ~(kPage - 1);
+    const auto end = reinterpret_cast<std::uintptr_t>(&etext) & ~(kPage - 1);
+    // Only a hint: where it fails the shim is larger.
+    static_cast<void>(::madvise(reinterpret_cast<void*>(begin), end - begin,
+                                MADV_DONTNEED));  // NOLINT(performance-no-int-to-ptr)
+}
+
+/// Who was attached before there was a container: told by the one who started us, on our standard
+/// input, up to the message Start.
+std::vector<Attachment> first_attachments() {
+    std::vector<Attachment> attachments;
+    struct stat status{};
+    if (::fstat(0, &status) == -1 || !S_ISSOCK(status.st_mode)) {
+        return attachments;
+    }
+    while (auto received = receive_message(0)) {
+        if (received->message.verb == Verb::Start) {
+            break;
+        }
+        attachments.push_back(attachment_of(received->message, std::move(received->fds)));
+    }
+    return attachments;
+}
+
+/// The shim's ends of the streams, and a container that has the others.
+struct Launched {
+    StreamEnds ends{};
+    std::unique_ptr<stage03::Running> running{};
+};
+Launched launch(const ShimOptions& options, stage03::Options& start) {
+    Pipe in = options.open_stdin ? make_pipe() : Pipe();
+    Pipe out = make_pipe();
+    Pipe err = make_pipe();
+    Launched launched;
+    {
+        const StandardStreams streams(in.read.get(), out.write.get(), err.write.get());
+        in.read = UniqueFd();
+        out.write.close();
+        err.write.close();
+        launched.running = stage03::start(start);
+    }
+    launched.ends = {
+        .in = std::move(in.write), .out = std::move(out.read), .err = std::move(err.read)};
+    return launched;
 }
 
 /// Everything from the start to the end of one container. `started` is called when the command
 /// runs.
 void keep_container(ShimOptions& options, const std::function<void(pid_t)>& started) {
+    std::vector<Attachment> attachments = first_attachments();
     Bundle bundle = load_bundle(options.bundle, options.id);
-    UniqueFd log = open_file(options.log_file, O_WRONLY | O_CREAT | O_APPEND, 0640);
+    LogFile log(options.log_file, options.log_limits);
     UniqueFd explain;
     if (!options.explain_file.empty()) {
         explain = open_file(options.explain_file, O_WRONLY | O_CREAT | O_TRUNC, 0640);
@@ -222,23 +279,29 @@ void keep_container(ShimOptions& options, const std::function<void(pid_t)>& star
     Record record(options.root, options.id, bundle.directory, bundle.options.cgroup_path);
     std::error_code ignored;
     fs::remove(bundle.directory / "exit.json", ignored);  // of an earlier start
-    Pipe out = make_pipe();
-    Pipe err = make_pipe();
-    std::unique_ptr<stage03::Running> running;
-    {
-        const StandardStreams streams(out.write.get(), err.write.get());
-        out.write.close();
-        err.write.close();
-        running = stage03::start(bundle.options);
-    }
+    const UniqueFd directory = open_file(bundle.directory, O_RDONLY | O_DIRECTORY);
+    // Before the start: who was told that the command runs may ask at once.
+    UniqueFd listening = listen_in(directory.get());
+    auto [ends, running] = launch(options, bundle.options);
     record.running(*running);
     started(running->child().pid());
-    Watch watch(*running, {std::move(out.read), Stream::Stdout},
-                {std::move(err.read), Stream::Stderr}, std::move(log));
+    Streams streams(std::move(ends),
+                    {.log = &log, .stdin_once = options.stdin_once, .hold = options.hold});
+    for (Attachment& attachment : attachments) {
+        streams.attach(std::move(attachment));
+    }
+    attachments.clear();
+    ShimServer server(std::move(listening),
+                      {.streams = streams,
+                       .child = running->child(),
+                       .place = {.runtime_root = options.root, .id = options.id}});
+    become_small();
+    Watch watch(*running, streams, server);
     const int exit_status = watch.until_the_end();
+    ::unlinkat(directory.get(), kShimSocket, 0);
     const stage03::Ended ended = stage03::finish(*running, exit_status);
     record.remove();
-    write_exit_record(bundle.directory, ended);
+    write_exit_record(directory.get(), ended);
 }
 
 }  // namespace

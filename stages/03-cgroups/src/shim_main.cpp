@@ -18,6 +18,20 @@ int main(int argc, char** argv) {
                    "gets the command's output, a JSON line for each of its lines")
         ->required()
         ->type_name("FILE");
+    app.add_option("--log-max-size", options.log_limits.max_bytes,
+                   "begin a new file of the log when it has this many bytes; 0: never")
+        ->type_name("BYTES");
+    app.add_option("--log-max-file", options.log_limits.max_files,
+                   "how many files of the log are kept")
+        ->type_name("NUMBER");
+    app.add_flag("--open-stdin", options.open_stdin,
+                 "the command's input is what attached clients send");
+    app.add_flag("--stdin-once", options.stdin_once, "and ends with the first of them");
+    std::int64_t hold_ms = options.hold.count();
+    app.add_option("--hold", hold_ms,
+                   "how many milliseconds a client that takes no output may hold the command up")
+        ->capture_default_str()
+        ->type_name("MS");
     app.add_option("--explain-file", options.explain_file,
                    "gets each step of the start with its calls")
         ->type_name("FILE");
@@ -29,6 +43,7 @@ int main(int argc, char** argv) {
         if (const auto status = drydock::parse_command_line(app, argc, argv)) {
             return *status;
         }
+        options.hold = std::chrono::milliseconds(hold_ms);
         return drydock::run_shim(options);
     } catch (...) {
         return drydock::report_current_exception(kProgram);

@@ -1,11 +1,13 @@
 #include "03-cgroups/shim_process.hpp"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <charconv>
+#include <array>
 #include <system_error>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -16,6 +18,7 @@
 #include "03-cgroups/programs.hpp"
 #include "03-cgroups/state.hpp"
 
+#include "shim_protocol.hpp"
 #include "shim_report.hpp"
 #include "spawn.hpp"
 
@@ -32,16 +35,30 @@ UniqueFd pidfd_of(const ProcessIdentity& process) {
     return pidfd && alive(process) ? std::move(pidfd) : UniqueFd();
 }
 
-SpawnRequest spawn_request(const ShimRequest& request, int report_fd) {
+SpawnRequest spawn_request(const ShimRequest& request, int control_fd, int report_fd) {
     SpawnRequest result{.program = program_beside("drydock-shim"),
                         .arguments = {"--root", request.runtime_root.native(), "--bundle",
                                       request.bundle.native(), "--log", request.log_file.native()},
+                        .stdin_fd = control_fd,
                         .stdout_fd = report_fd,
                         .own_session = true};
     if (!request.explain_file.empty()) {
         result.arguments.insert(result.arguments.end(),
                                 {"--explain-file", request.explain_file.native()});
     }
+    if (request.log_limits.max_bytes > 0) {
+        result.arguments.insert(result.arguments.end(),
+                                {"--log-max-size", std::to_string(request.log_limits.max_bytes),
+                                 "--log-max-file", std::to_string(request.log_limits.max_files)});
+    }
+    if (request.open_stdin) {
+        result.arguments.emplace_back("--open-stdin");
+    }
+    if (request.stdin_once) {
+        result.arguments.emplace_back("--stdin-once");
+    }
+    result.arguments.insert(result.arguments.end(),
+                            {"--hold", std::to_string(request.hold.count())});
     for (const std::string& step : request.without) {
         result.arguments.insert(result.arguments.end(), {"--without", step});
     }
@@ -49,13 +66,40 @@ SpawnRequest spawn_request(const ShimRequest& request, int report_fd) {
     return result;
 }
 
+std::pair<UniqueFd, UniqueFd> socket_pair() {
+    std::array<int, 2> pair{};
+    check(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()),
+          "socketpair(AF_UNIX, SOCK_SEQPACKET)");
+    return {UniqueFd(pair[0]), UniqueFd(pair[1])};
+}
+
+/// Gives the shim those who are attached before the start, and lets it begin.
+void hand_over(UniqueFd control, std::vector<Attachment> attachments) {
+    try {
+        for (Attachment& attachment : attachments) {
+            const OutgoingMessage out = attach_message(std::move(attachment));
+            std::vector<int> fds;
+            for (const UniqueFd& fd : out.fds) {
+                fds.push_back(fd.get());
+            }
+            send_message(control.get(), out.message, fds);
+        }
+        send_message(control.get(), {.verb = Verb::Start});
+    } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch): the shim has ended, and
+                                          // its report says why
+    }
+}
+
 }  // namespace
 
-StartedContainer start_shim(const ShimRequest& request) {
+StartedContainer start_shim(ShimRequest request) {
     constexpr std::size_t kMaxReport = std::size_t{1} << 20U;
     Pipe pipe = make_pipe();
-    Spawned shim = spawn(spawn_request(request, pipe.write.get()));
+    auto [control, its_control] = socket_pair();
+    Spawned shim = spawn(spawn_request(request, its_control.get(), pipe.write.get()));
+    its_control.close();
     pipe.write.close();
+    hand_over(std::move(control), std::move(request.attachments));
     const ShimReport report =
         parse_report(read_all(pipe.read.get(), kMaxReport, "the shim's report"));
     if (report.pid == 0) {

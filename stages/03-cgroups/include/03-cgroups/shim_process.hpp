@@ -2,12 +2,15 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "01-chroot/unique_fd.hpp"
+#include "03-cgroups/log_file.hpp"
+#include "03-cgroups/shim_client.hpp"
 
 namespace drydock {
 
@@ -21,6 +24,13 @@ struct ShimRequest {
     std::filesystem::path
         explain_file{};  ///< where each step and its calls are told; "": nobody listens
     std::vector<std::string> without{};  ///< steps to leave out
+    LogLimits log_limits{};
+    bool open_stdin = false;  ///< attached clients can write the command's input
+    bool stdin_once = false;  ///< the input ends with the first of them
+    /// How long a client that takes no output may hold the command up.
+    std::chrono::milliseconds hold{10'000};
+    /// Clients that miss nothing: they are attached before the command begins.
+    std::vector<Attachment> attachments{};
 };
 
 struct StartedContainer {
@@ -43,7 +53,7 @@ struct ExitRecord {
 /// readable (waitid(P_PIDFD)).
 /// @throws SetupError with exit_status() 125, 126 or 127 when it does not come to that; nothing is
 /// left behind then
-StartedContainer start_shim(const ShimRequest& request);
+StartedContainer start_shim(ShimRequest request);
 
 /// The container that an earlier process started, found by the runtime's state; nothing when it has
 /// ended. Pid and start time must both match, so that a stranger with the same pid is never taken

@@ -108,7 +108,7 @@ void Engine::launch(const EntryPtr& one) {
     const Time began = now();
     try {
         std::filesystem::remove(request.bundle / "exit.json");
-        StartedContainer started = start_shim(request);
+        StartedContainer started = start_shim(std::move(request));
         const std::lock_guard lock(mutex_);
         ContainerStatus& state = one->container.state;
         state = {.status = Status::Running,
