@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -23,7 +24,9 @@
 #include "01-chroot/temp_dir.hpp"
 #include "02-namespaces/run.hpp"
 #include "02-namespaces/seccomp_bpf.hpp"
+#include "03-cgroups/bundle.hpp"
 #include "03-cgroups/command_line.hpp"
+#include "03-cgroups/oci_config.hpp"
 #include "03-cgroups/run.hpp"
 
 namespace fs = std::filesystem;
@@ -125,16 +128,34 @@ void open_inside(benchmark::State& state) {
     }
 }
 
-void seccomp_compile(benchmark::State& state) {
+/// docker's list for x86-64, x86 and x32, as it stands in the bundle of the other rows.
+const oci::Config& docker_like() {
+    static const oci::Config config = oci::parse_config(read_file(DOCKER_LIKE), DOCKER_LIKE).config;
+    return config;
+}
+const SeccompProfile& docker_profile() {
+    static const SeccompProfile profile =
+        drydock::options_from(docker_like(), fs::path(DOCKER_LIKE).parent_path()).seccomp.value();
+    return profile;
+}
+
+void parse_config(benchmark::State& state) {
+    const std::string text = read_file(DOCKER_LIKE);
     for (auto _ : state) {
-        benchmark::DoNotOptimize(compile_seccomp(default_seccomp_profile(kDefaultCapabilities)));
+        benchmark::DoNotOptimize(oci::parse_config(text, "config.json"));
     }
 }
 
-/// The time that loading takes, told by a child, because a filter stays.
-void seccomp_load(benchmark::State& state) {
-    const std::vector<sock_filter> filter =
-        compile_seccomp(default_seccomp_profile(kDefaultCapabilities));
+void seccomp_compile(benchmark::State& state) {
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(compile_seccomp(docker_profile()));
+    }
+}
+
+/// What `load` takes, told by a child, because a filter stays.
+template <class Load>
+void time_filter(benchmark::State& state, const Load& load) {
+    static_cast<void>(docker_profile());
     auto* seconds = static_cast<double*>(
         ::mmap(nullptr, sizeof(double), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     for (auto _ : state) {
@@ -142,44 +163,64 @@ void seccomp_load(benchmark::State& state) {
         if (!child) {
             set_no_new_privs();
             const auto begin = std::chrono::steady_clock::now();
-            load_seccomp(filter);
+            load();
             *seconds =
                 std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
             ::_exit(0);
         }
-        child.wait();
+        if (child.wait() != 0) {
+            state.SkipWithError("the filter was not loaded");
+        }
         state.SetIterationTime(*seconds);
     }
     ::munmap(seconds, sizeof(double));
 }
 
-/// The same list through libseccomp, as other runtimes do it (for the native ABI only).
-void seccomp_compile_by_libseccomp(benchmark::State& state) {
-    const SeccompProfile profile = default_seccomp_profile(kDefaultCapabilities);
-    const UniqueFd null = open_file("/dev/null", O_WRONLY);
-    for (auto _ : state) {
-        scmp_filter_ctx context = ::seccomp_init(profile.default_action);
-        for (const SeccompRule& rule : profile.rules) {
-            for (const std::string& name : rule.names) {
-                if (rule.conditions.empty() && rule.action != profile.default_action) {
-                    ::seccomp_rule_add_array(context, rule.action,
-                                             ::seccomp_syscall_resolve_name(name.c_str()), 0,
-                                             nullptr);
-                }
-            }
+void load_by_libseccomp() {
+    constexpr scmp_compare kOperators[] = {SCMP_CMP_EQ, SCMP_CMP_NE, SCMP_CMP_LT,       SCMP_CMP_LE,
+                                           SCMP_CMP_GT, SCMP_CMP_GE, SCMP_CMP_MASKED_EQ};
+    scmp_filter_ctx context = ::seccomp_init(docker_profile().default_action);
+    ::seccomp_arch_add(context, SCMP_ARCH_X86);
+    ::seccomp_arch_add(context, SCMP_ARCH_X32);
+    for (const SeccompRule& rule : docker_profile().rules) {
+        std::vector<scmp_arg_cmp> arguments;
+        for (const SeccompCondition& c : rule.conditions) {
+            arguments.push_back(
+                {c.index, kOperators[static_cast<int>(c.op)], c.value, c.value_two});
         }
-        ::seccomp_export_bpf(context, null.get());
-        ::seccomp_release(context);
+        for (const std::string& name : rule.names) {
+            ::seccomp_rule_add_array(context, rule.action,
+                                     ::seccomp_syscall_resolve_name(name.c_str()),
+                                     static_cast<unsigned>(arguments.size()), arguments.data());
+        }
     }
+    if (::seccomp_load(context) != 0) {
+        ::_exit(1);
+    }
+    ::seccomp_release(context);
+}
+
+void seccomp(benchmark::State& state) {
+    time_filter(state, [] { load_seccomp(compile_seccomp(docker_profile())); });
+}
+/// The same by libseccomp, as other runtimes do it.
+void libseccomp(benchmark::State& state) {
+    time_filter(state, load_by_libseccomp);
+}
+void seccomp_load(benchmark::State& state) {
+    const std::vector<sock_filter> filter = compile_seccomp(docker_profile());
+    time_filter(state, [&] { load_seccomp(filter); });
 }
 
 }  // namespace
 
 BENCHMARK(process)->Unit(benchmark::kMicrosecond);
 BENCHMARK(open_inside)->Unit(benchmark::kMicrosecond);
+BENCHMARK(parse_config)->Unit(benchmark::kMicrosecond);
 BENCHMARK(seccomp_compile)->Unit(benchmark::kMicrosecond);
 BENCHMARK(seccomp_load)->UseManualTime()->Unit(benchmark::kMicrosecond);
-BENCHMARK(seccomp_compile_by_libseccomp)->Unit(benchmark::kMicrosecond);
+BENCHMARK(seccomp)->UseManualTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(libseccomp)->UseManualTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(time_stage, 01, run_stage_01)
     ->Name("stage_01")
     ->UseRealTime()

@@ -9,14 +9,11 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <map>
 #include <ranges>
-
-#include <seccomp.h>
 
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
+#include "02-namespaces/system_calls.hpp"
 
 namespace drydock {
 namespace {
@@ -35,6 +32,8 @@ constexpr std::uint32_t kFirstForeign = 0x80000000;
 #error "no seccomp support for this machine yet"
 #endif
 
+constexpr std::size_t kSocketcallOfI386 = 102;
+constexpr std::size_t kSocketOfI386 = 359;
 constexpr std::uint32_t kJump = BPF_JMP | BPF_K;
 
 sock_filter instruction(std::uint32_t code, std::uint32_t k, std::size_t if_true = 0,
@@ -72,6 +71,11 @@ std::uint32_t high(std::uint64_t value) {
 Code test(const SeccompCondition& c, std::size_t otherwise) {
     const bool masked = c.op == Operator::MaskedEqual;
     const std::uint64_t value = masked ? c.value_two & c.value : c.value;
+    if (masked && high(c.value) == 0) {
+        return {load(offset_of(c.index, false)),
+                instruction(BPF_ALU | BPF_AND | BPF_K, low(c.value)),
+                instruction(kJump | BPF_JEQ, low(value), 0, otherwise)};
+    }
     Code code{load(offset_of(c.index, true))};
     if (masked) {
         code.push_back(instruction(BPF_ALU | BPF_AND | BPF_K, high(c.value)));
@@ -143,30 +147,19 @@ struct Range {
     Verdict verdict{};
 };
 
-/// What is newer than libseccomp's list must look as if the kernel did not have it, so that
-/// programs fall back.
-std::uint32_t first_unknown_call() {
-    // From here on new calls have the same number on every machine, without gaps.
-    int number = SYS_openat2;
-    while (char* name = ::seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number)) {
-        std::free(name);  // NOLINT(cppcoreguidelines-no-malloc): the library's contract
-        ++number;
-    }
-    return static_cast<std::uint32_t>(number);
-}
-
-std::vector<Range> ranges_of(const SeccompProfile& profile) {
-    std::map<std::uint32_t, Verdict> calls;
+/// What the profile says about each call that has a name, by number.
+/// @param newest becomes the highest number named, if that is higher
+std::vector<Verdict> verdicts_of(const SeccompProfile& profile, Abi abi, std::uint32_t& newest) {
+    std::vector<Verdict> verdicts(static_cast<std::size_t>(end_of_system_calls(abi)),
+                                  Verdict{{}, profile.default_action});
     for (const SeccompRule& rule : profile.rules) {
         for (const std::string& name : rule.names) {
-            const int number = system_call_number(name);
+            const int number = system_call_number(name, abi);
             if (number < 0) {
                 continue;
             }
-            Verdict& verdict = calls
-                                   .try_emplace(static_cast<std::uint32_t>(number),
-                                                Verdict{{}, profile.default_action})
-                                   .first->second;
+            newest = std::max(newest, static_cast<std::uint32_t>(number));
+            Verdict& verdict = verdicts[static_cast<std::size_t>(number)];
             if (rule.conditions.empty()) {
                 verdict.otherwise = rule.action;
             } else {
@@ -174,26 +167,36 @@ std::vector<Range> ranges_of(const SeccompProfile& profile) {
             }
         }
     }
-    const bool allows =
-        profile.default_action == SECCOMP_RET_ALLOW || profile.default_action == SECCOMP_RET_LOG;
-    std::vector<Range> ranges{{0, {{}, profile.default_action}}};
+    if (abi == Abi::I386 && !verdicts[kSocketOfI386].rules.empty()) {
+        // It does what socket does with arguments in memory, where no filter sees them. C libraries
+        // try socket first, or fall back to it.
+        verdicts[kSocketcallOfI386] = {{}, SECCOMP_RET_ERRNO | ENOSYS};
+    }
+    return verdicts;
+}
+
+std::vector<Range> ranges_of(const SeccompProfile& profile, Abi abi) {
+    std::uint32_t newest = kFirstSharedCall - 1;
+    const std::vector<Verdict> verdicts = verdicts_of(profile, abi, newest);
+    std::vector<Range> ranges;
     const auto begin = [&ranges](std::uint32_t number, const Verdict& verdict) {
-        if (ranges.back().first == number) {
-            ranges.pop_back();
-        }
         if (ranges.empty() || !(ranges.back().verdict == verdict)) {
             ranges.push_back({number, verdict});
         }
     };
-    for (const auto& [number, verdict] : calls) {
-        begin(number, verdict);
-        begin(number + 1, {{}, profile.default_action});
+    const bool allows =
+        profile.default_action == SECCOMP_RET_ALLOW || profile.default_action == SECCOMP_RET_LOG;
+    for (std::uint32_t number = 0; number < verdicts.size() && (allows || number <= newest);
+         ++number) {
+        begin(number, verdicts[number]);
     }
-    const std::uint32_t unknown = first_unknown_call();
-    if (!allows && (calls.empty() || unknown > calls.rbegin()->first)) {
-        begin(unknown, {{}, SECCOMP_RET_ERRNO | ENOSYS});
+    // What is newer than all that the profile names was not refused by its author: it must look as
+    // if the kernel did not have it, so that programs fall back.
+    begin(std::min(newest + 1, static_cast<std::uint32_t>(verdicts.size())),
+          {{}, allows ? profile.default_action : SECCOMP_RET_ERRNO | ENOSYS});
+    if (abi == Abi::Native) {
+        begin(kFirstForeign, {{}, SECCOMP_RET_KILL_PROCESS});
     }
-    begin(kFirstForeign, {{}, SECCOMP_RET_KILL_PROCESS});
     return ranges;
 }
 
@@ -217,12 +220,24 @@ Code search(std::span<const Range> ranges) {
     return code;
 }
 
+/// `code` for calls that came by `audit_arch`; the others go on behind it.
+Code only_for(std::uint32_t audit_arch, const Code& code) {
+    Code result{instruction(kJump | BPF_JEQ, audit_arch, 1, 0),
+                instruction(BPF_JMP | BPF_JA, static_cast<std::uint32_t>(code.size() + 1)),
+                load(offsetof(seccomp_data, nr))};
+    append(result, code);
+    return result;
+}
+
 }  // namespace
 
 std::vector<sock_filter> compile_seccomp(const SeccompProfile& profile) {
-    Code code{load(offsetof(seccomp_data, arch)), instruction(kJump | BPF_JEQ, kNativeAbi, 1, 0),
-              give(SECCOMP_RET_KILL_PROCESS), load(offsetof(seccomp_data, nr))};
-    append(code, search(ranges_of(profile)));
+    Code code{load(offsetof(seccomp_data, arch))};
+    append(code, only_for(kNativeAbi, search(ranges_of(profile, Abi::Native))));
+    if (profile.i386 && kNativeAbi == AUDIT_ARCH_X86_64) {
+        append(code, only_for(AUDIT_ARCH_I386, search(ranges_of(profile, Abi::I386))));
+    }
+    code.push_back(give(SECCOMP_RET_KILL_PROCESS));
     if (code.size() > BPF_MAXINSNS) {
         throw InputError(fmt::format("seccomp profile: {} instructions, the kernel takes {}",
                                      code.size(), BPF_MAXINSNS));

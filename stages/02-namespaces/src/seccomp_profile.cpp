@@ -9,8 +9,6 @@
 #include <cerrno>
 #include <string_view>
 
-#include <seccomp.h>
-
 namespace drydock {
 namespace {
 
@@ -174,13 +172,6 @@ SeccompProfile default_seccomp_profile(CapabilitySet capabilities) {
         add_clone_rules(profile.rules);
     }
     return profile;
-}
-
-int system_call_number(const std::string& name) {
-    const int number = ::seccomp_syscall_resolve_name(name.c_str());
-    return number < 0
-               ? -1
-               : number;  // libseccomp has negative numbers of its own for calls of other machines
 }
 
 }  // namespace drydock

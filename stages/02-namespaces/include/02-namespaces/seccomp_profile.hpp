@@ -37,19 +37,19 @@ struct SeccompRule {
 };
 
 /// As in the OCI runtime-spec. For one call the rules with conditions are tried first, in order;
-/// then the one without. Calls of another ABI than the native 64-bit one (int 0x80, x32) end the
-/// process: their arguments hide from a filter.
+/// then the one without. Where the default refuses, calls that are newer than every one named here
+/// give ENOSYS instead. Calls by another ABI than the native 64-bit one (int 0x80, x32) end the
+/// process: few programs need them, and what they do hides from a filter (socketcall(2)).
 struct SeccompProfile {
     SeccompAction default_action = 0;
     std::vector<SeccompRule> rules{};
+    bool i386 = false;  ///< the rules hold for int 0x80 too; socketcall gives ENOSYS where a
+                        ///< condition on socket would not see its arguments
 };
 
 /// The list for containers whose capabilities are `capabilities`: what programs need is allowed, a
 /// new kernel's calls give ENOSYS, everything else EPERM. clone3 gives ENOSYS, because its flags
 /// are out of a filter's sight.
 SeccompProfile default_seccomp_profile(CapabilitySet capabilities);
-
-/// The number of a system call on this machine; -1 for a name that it does not have.
-int system_call_number(const std::string& name);
 
 }  // namespace drydock
