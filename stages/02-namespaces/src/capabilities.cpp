@@ -182,6 +182,16 @@ void set_capabilities(const Capabilities& wanted) {
 }
 // [/region]
 
+CapabilitySet own_bounding_set() {
+    CapabilitySet set = 0;
+    for (int number = 0; number < static_cast<int>(kNames.size()); ++number) {
+        if (::prctl(PR_CAPBSET_READ, number) == 1) {
+            set |= CapabilitySet{1} << static_cast<unsigned>(number);
+        }
+    }
+    return set;
+}
+
 bool has_capabilities(CapabilitySet set) {
     return (own_sets().effective & set) == set;
 }

@@ -32,6 +32,27 @@ bool is_there(const char* path) {
 
 }  // namespace
 
+void set_attributes(const ProcessAttributes& attributes) {
+    if (attributes.oom_score_adj) {
+        set_oom_score_adj(*attributes.oom_score_adj);
+    }
+    if (attributes.io_priority) {
+        set_io_priority(*attributes.io_priority);
+    }
+    if (attributes.scheduling) {
+        set_scheduling(*attributes.scheduling);
+    }
+    if (!attributes.personality.empty()) {
+        set_personality(attributes.personality);
+    }
+    if (!attributes.apparmor_profile.empty()) {
+        set_apparmor_profile(attributes.apparmor_profile);
+    }
+    if (!attributes.selinux_label.empty()) {
+        set_selinux_label(attributes.selinux_label);
+    }
+}
+
 void set_oom_score_adj(int score) {
     write_once(own_directory().get(), "oom_score_adj", std::to_string(score));
 }

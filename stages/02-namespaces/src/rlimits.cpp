@@ -58,6 +58,17 @@ std::vector<Rlimit> default_rlimits() {
             cut_to_own({.name = "RLIMIT_CORE", .soft = 0, .hard = RLIM_INFINITY})};
 }
 
+void check_rlimit(const Rlimit& limit) {
+    rlimit own{};
+    check(::getrlimit(resource_of(limit.name), &own), "getrlimit({})", limit.name);
+    if (limit.hard > own.rlim_max && !has_capabilities(capability("CAP_SYS_RESOURCE"))) {
+        throw InputError(
+            fmt::format("{}: expected a hard limit of at most {}, our own (to go above takes "
+                        "CAP_SYS_RESOURCE), got {}",
+                        limit.name, own.rlim_max, limit.hard));
+    }
+}
+
 void set_rlimits(std::span<const Rlimit> limits) {
     for (const Rlimit& limit : limits) {
         const rlimit value{.rlim_cur = limit.soft, .rlim_max = limit.hard};

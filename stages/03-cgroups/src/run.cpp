@@ -33,6 +33,7 @@ struct Start final : Running {
     Options options;
     std::vector<sock_filter> filter{};
     User user{};
+    std::vector<UniqueFd> prepared_mounts{};
     Cgroup group{};
     Walk walk;  // last, so first to go: the container ends before what it uses does
 };
@@ -51,7 +52,8 @@ void make_group_with_limits(Start& s) {
 void clone_into_namespaces(Start& s) {
     // The cgroup namespace comes after the join: its root is the group in which the process is when
     // it is made.
-    s.walk.clone(s.options.namespaces & ~std::uint64_t{CLONE_NEWCGROUP});
+    // The time namespace comes with its offsets.
+    s.walk.clone(s.options.namespaces & ~(std::uint64_t{CLONE_NEWCGROUP} | CLONE_NEWTIME));
 }
 
 void set_id_maps(Start& s) {
@@ -106,25 +108,31 @@ void load_filter(Start& s, bool early) {
 // [region: steps]
 constexpr Step<Start> kSteps[] = {
     {"cgroup",         Side::Host,  make_group_with_limits,                                             "cgroups(7)"},
+    {"idmapped-mounts", Side::Host, [](Start& s) { s.prepared_mounts = prepare_mounts(s.options.mounts); }, "mount_setattr(2), MOUNT_ATTR_IDMAP"},
     {"clone",          Side::Host,  clone_into_namespaces,                                              "clone(2), namespaces(7)"},
     {"id-maps",        Side::Host,  set_id_maps,                                                        "user_namespaces(7)"},
+    {"root-inside",    Side::Child, [](Start& s) { if (s.has_new(CLONE_NEWUSER)) { become_first_inside(s.options.id_maps); } }, "user_namespaces(7)"},
     {"session",        Side::Child, [](Start&) { leave_terminal(); },                                   "setsid(2)"},
     {"join-namespaces", Side::Child, join_others,                                                       "setns(2)"},
     {"join-cgroup",    Side::Child, [](Start& s) { s.group.join(); },                                   "cgroups(7), \"tasks\" and \"cgroup.procs\""},
     {"cgroup-namespace", Side::Child, [](Start& s) { if (s.has_new(CLONE_NEWCGROUP)) { enter_cgroup_namespace(); } }, "cgroup_namespaces(7)"},
-    {"private-mounts", Side::Child, [](Start&) { make_mounts_private(); },                              "mount_namespaces(7), SHARED SUBTREES"},
+    {"time-namespace", Side::Child, [](Start& s) { if (s.has_new(CLONE_NEWTIME)) { enter_time_namespace(s.options.clock_offsets); } }, "time_namespaces(7)"},
+    {"attributes",     Side::Child, [](Start& s) { set_attributes(s.options.attributes); },             "proc(5), sched_setattr(2), personality(2)"},
+    {"sysctl",         Side::Child, [](Start& s) { set_sysctls(s.options.sysctl); },                    "sysctl(8), proc(5)"},
+    {"private-mounts", Side::Child, [](Start& s) { detach_mount_events(s.options.propagation, s.options.rootfs.directory); }, "mount_namespaces(7), SHARED SUBTREES"},
     {"mount-rootfs",   Side::Child, [](Start& s) { mount_rootfs(s.options.rootfs); },                   "pivot_root(2), NOTES"},
-    {"mounts",         Side::Child, [](Start& s) { mount_inside(s.options.rootfs.directory, s.options.mounts); }, "mount(2), proc(5)"},
+    {"mounts",         Side::Child, [](Start& s) { mount_inside(s.options.rootfs.directory, s.options.mounts, s.prepared_mounts); }, "mount(2), proc(5)"},
     {"devices",        Side::Child, [](Start& s) { make_devices(s.options.rootfs.directory, s.options.devices); }, "mknod(2), null(4)"},
-    {"device-links",   Side::Child, [](Start& s) { make_device_links(s.options.rootfs.directory); },    "pts(4)"},
+    {"device-links",   Side::Child, [](Start& s) { if (s.options.own_dev) { make_device_links(s.options.rootfs.directory); } }, "pts(4)"},
     {"pivot-root",     Side::Child, [](Start& s) { pivot_to(s.options.rootfs.directory); },             "pivot_root(2)"},
     {"hostname",       Side::Child, [](Start& s) { if (!s.options.hostname.empty()) { set_hostname(s.options.hostname); } }, "uts_namespaces(7)"},
+    {"domainname",     Side::Child, [](Start& s) { if (!s.options.domainname.empty()) { set_domainname(s.options.domainname); } }, "uts_namespaces(7)"},
     {"loopback",       Side::Child, [](Start& s) { if (s.has_new(CLONE_NEWNET)) { loopback_up(); } },   "netdevice(7)"},
-    {"sysctl",         Side::Child, [](Start& s) { set_sysctls(s.options.sysctl); },                    "sysctl(8), proc(5)"},
     {"masks",          Side::Child, [](Start& s) { mask_paths(s.options.masked_paths); },               "proc(5)"},
     {"readonly-paths", Side::Child, [](Start& s) { make_paths_readonly(s.options.readonly_paths); },    "mount_setattr(2)"},
     {"make-workdir",   Side::Child, [](Start& s) { if (s.options.make_workdir) { make_directories_in_root(open_file("/", O_PATH).get(), s.options.command.workdir); } }, "mkdir(2)"},
     {"readonly-root",  Side::Child, [](Start& s) { if (s.options.rootfs.readonly) { make_root_readonly(); } }, "mount_setattr(2)"},
+    {"propagation",    Side::Child, [](Start& s) { set_root_propagation(s.options.propagation); },      "mount_namespaces(7), SHARED SUBTREES"},
     {"workdir",        Side::Child, [](Start& s) { enter_workdir(s.options.command); },                 "chdir(2)"},
     {"rlimits",        Side::Child, [](Start& s) { set_rlimits(s.options.rlimits); },                   "setrlimit(2)"},
     {"seccomp-early",  Side::Child, [](Start& s) { load_filter(s, true); },                             "seccomp(2)"},

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -32,6 +34,18 @@ std::uint64_t namespace_of(std::string_view key) {
     return key == "kernel.domainname" ? CLONE_NEWUTS : 0;
 }
 
+/// Nothing mounted in between, and no link: what is written is that value of the kernel or nothing.
+UniqueFd open_sysctl(int proc, const std::string& key) {
+    std::string path = "sys/" + key;
+    std::ranges::replace(path, '.', '/');
+    open_how how{};
+    how.flags = O_WRONLY | O_CLOEXEC;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
+    return UniqueFd(static_cast<int>(
+        check(::syscall(SYS_openat2, proc, path.c_str(), &how, sizeof how),
+              "openat2(/proc/{}, O_WRONLY, RESOLVE_BENEATH|RESOLVE_NO_XDEV)", path)));
+}
+
 }  // namespace
 
 void check_sysctls(const std::map<std::string, std::string>& values, std::uint64_t namespaces) {
@@ -55,12 +69,12 @@ void set_sysctls(const std::map<std::string, std::string>& values) {
     struct statfs status{};
     check(::fstatfs(proc.get(), &status), "fstatfs(/proc)");
     if (status.f_type != PROC_SUPER_MAGIC) {
-        throw InputError("sysctl: /proc in the container is no proc file system");
+        throw InputError("sysctl: /proc is no proc file system");
     }
     for (const auto& [key, value] : values) {
-        std::string path = "sys/" + key;
-        std::ranges::replace(path, '.', '/');
-        write_once(proc.get(), path, value);
+        const UniqueFd file = open_sysctl(proc.get(), key);
+        check(::write(file.get(), value.data(), value.size()), "write(/proc/sys/{}, \"{}\")", key,
+              value);
     }
 }
 

@@ -45,6 +45,9 @@ void bound_capabilities(CapabilitySet set);
 /// Makes the other four sets those of `wanted`, cut to what the caller has.
 void set_capabilities(const Capabilities& wanted);
 
+/// What no execve of the caller can go beyond.
+CapabilitySet own_bounding_set();
+
 /// Whether the caller has all of `set` effective.
 bool has_capabilities(CapabilitySet set);
 

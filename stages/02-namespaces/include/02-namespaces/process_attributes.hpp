@@ -1,9 +1,25 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "02-namespaces/scheduling.hpp"
+
 namespace drydock {
+
+/// What a process keeps over execve that is neither an ID, nor a limit, nor a privilege.
+struct ProcessAttributes {
+    std::optional<int> oom_score_adj{};
+    std::optional<IoPriority> io_priority{};
+    std::optional<SchedulingPolicy> scheduling{};
+    std::string personality{};       ///< "LINUX", "LINUX32"; "": as it is
+    std::string apparmor_profile{};  ///< "": none
+    std::string selinux_label{};     ///< "": none
+};
+
+/// All that are there. To be called while /proc is the host's.
+void set_attributes(const ProcessAttributes& attributes);
 
 // What a process is marked with through its own files in /proc. To be called while /proc is the
 // host's: a container's own may have been tampered with (CVE-2019-16884).

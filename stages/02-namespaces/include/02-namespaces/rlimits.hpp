@@ -20,6 +20,10 @@ struct Rlimit {
 /// what the caller may give.
 std::vector<Rlimit> default_rlimits();
 
+/// @throws InputError for an unknown name, and for a hard limit above the caller's own, which only
+///         CAP_SYS_RESOURCE may raise
+void check_rlimit(const Rlimit& limit);
+
 /// Sets exactly these.
 /// @throws InputError for an unknown name; std::system_error EPERM when one is above the caller's
 /// hard limit, which only

@@ -17,9 +17,11 @@
 #include "02-namespaces/dev.hpp"
 #include "02-namespaces/id_map.hpp"
 #include "02-namespaces/mount.hpp"
+#include "02-namespaces/process_attributes.hpp"
 #include "02-namespaces/rlimits.hpp"
 #include "02-namespaces/rootfs.hpp"
 #include "02-namespaces/seccomp_profile.hpp"
+#include "02-namespaces/time_namespace.hpp"
 #include "02-namespaces/user.hpp"
 #include "03-cgroups/cgroup.hpp"
 #include "03-cgroups/devices.hpp"
@@ -42,9 +44,14 @@ struct Options {
 
     std::uint64_t namespaces = 0;  ///< CLONE_NEW* of the new ones
     std::vector<JoinedNamespace> joined{};
-    IdMaps id_maps{};  ///< of a new user namespace
+    std::uint64_t own_namespaces = 0;          ///< CLONE_NEW* of those that are not the host's
+    IdMaps id_maps{};                          ///< of a new user namespace
+    std::vector<ClockOffset> clock_offsets{};  ///< of a new time namespace
     std::string hostname{};
+    std::string domainname{};
+    unsigned long propagation = 0;  ///< of "/": MS_SHARED, …, also with MS_REC; 0: private
     std::vector<MountSpec> mounts{};
+    bool own_dev = true;  ///< /dev is the container's, not bound from elsewhere
     std::vector<DeviceNode> devices{};
     std::vector<std::string> masked_paths{};
     std::vector<std::string> readonly_paths{};
@@ -61,6 +68,7 @@ struct Options {
     std::optional<Capabilities> capabilities{};  ///< none: those for the user, of `capability_set`
     CapabilitySet capability_set = kDefaultCapabilities;
     std::optional<SeccompProfile> seccomp{};
+    ProcessAttributes attributes{};
     bool no_new_privs = false;
     bool make_workdir = false;  ///< when it is missing
     bool init = false;          ///< PID 1 is ours and the command PID 2

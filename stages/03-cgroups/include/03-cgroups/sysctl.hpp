@@ -12,8 +12,9 @@ namespace drydock {
 /// @throws InputError naming the key
 void check_sysctls(const std::map<std::string, std::string>& values, std::uint64_t namespaces);
 
-/// The step "sysctl": writes each value to /proc/sys, once /proc is mounted and this process is in
-/// its namespaces.
+/// The step "sysctl": writes each value to /proc/sys, once this process is in its namespaces and
+/// while /proc is still the host's, which no image can have tampered with (CVE-2025-52881): a
+/// sysctl's file shows the value of the namespace of who opens it.
 /// @throws InputError when /proc is no proc file system
 void set_sysctls(const std::map<std::string, std::string>& values);
 
