@@ -107,8 +107,8 @@ void load_filter(Start& s, bool early) {
 // clang-format off
 // [region: steps]
 constexpr Step<Start> kSteps[] = {
-    {"cgroup",         Side::Host,  make_group_with_limits,                                             "cgroups(7)"},
     {"idmapped-mounts", Side::Host, [](Start& s) { s.prepared_mounts = prepare_mounts(s.options.mounts); }, "mount_setattr(2), MOUNT_ATTR_IDMAP"},
+    {"cgroup",         Side::Host,  make_group_with_limits,                                             "cgroups(7)"},
     {"clone",          Side::Host,  clone_into_namespaces,                                              "clone(2), namespaces(7)"},
     {"id-maps",        Side::Host,  set_id_maps,                                                        "user_namespaces(7)"},
     {"root-inside",    Side::Child, [](Start& s) { if (s.has_new(CLONE_NEWUSER)) { become_first_inside(s.options.id_maps); } }, "user_namespaces(7)"},
