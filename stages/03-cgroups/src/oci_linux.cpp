@@ -105,7 +105,11 @@ constexpr Property<Linux> kLinux[] = {
     {"timeOffsets", read_time_offsets},
     {"devices", read_devices},
     {"cgroupsPath", [](const Node& n, Linux& l) { l.cgroups_path = n.text(); }},
-    {"resources", [](const Node& n, Linux& l) { read_resources(n, l); }},
+    {"resources",
+     [](const Node& n, Linux& l) {
+         read_resources(n, l);
+         l.limits = without_unlimited(l.limits);
+     }},
     {"rootfsPropagation", read_propagation},
     {"seccomp", [](const Node& n, Linux& l) { read_seccomp(n, l.seccomp); }},
     {"sysctl", [](const Node& n, Linux& l) { l.sysctl = n.text_map(); }},

@@ -12,7 +12,10 @@ void read_process(const JsonNode& node, Process& into);
 void read_mounts(const JsonNode& node, std::vector<Mount>& into);
 void read_hooks(const JsonNode& node, Hooks& into);
 void read_linux(const JsonNode& node, Linux& into);
+/// -1 stays what it is: it takes a limit away that a running container has.
 void read_resources(const JsonNode& node, Linux& into);
+/// For a new container, which has no limits to be taken away. (Swap without a limit is one.)
+Limits without_unlimited(Limits limits);
 void read_seccomp(const JsonNode& node, std::optional<Seccomp>& into);
 /// At most as many as the kernel takes.
 void read_id_mappings(const JsonNode& node, std::vector<IdMapping>& into);

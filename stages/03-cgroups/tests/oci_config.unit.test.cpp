@@ -134,10 +134,12 @@ TEST_CASE("parse_config: what is wrong is named with its place and what was expe
          "/linux/resources: expected memory limit 1 KiB: expected at least 6 MiB"},
         {"resources", R"("memory": {"limit": "64m"})",
          "/linux/resources/memory/limit: expected a whole number"},
-        {"resources", R"("memory": {"swappiness": 60})",
-         "not implemented: linux.resources.memory.swappiness"},
-        {"resources", R"("unified": {"memory.high": "1"})",
-         "not implemented: linux.resources.unified"},
+        {"resources", R"("memory": {"swappiness": 101})",
+         "/linux/resources/memory/swappiness: expected a whole number from 0 to 100"},
+        {"resources", R"("unified": {"memory.high": 1})",
+         "/linux/resources/unified/memory.high: expected a string"},
+        {"resources", R"("blockIO": {"throttleReadBpsDevice": [{"major": 1, "minor": 0}]})",
+         "/linux/resources/blockIO/throttleReadBpsDevice/0: expected \"rate\""},
         {"resources", R"("devices": [{"allow": true, "access": "x"}])",
          "/linux/resources/devices/0/access: expected letters of \"rwm\""},
     };
@@ -169,6 +171,35 @@ TEST_CASE("parse_config: quota and period become CPUs, and come back exactly", "
         "c");
     CHECK(drydock::cpu_quota_us(read.config.linux_.limits) == 33333);
     CHECK(read.config.linux_.limits.cpu_period_us == 70000);
+    CHECK(!read.config.linux_.limits.pids);
+}
+
+TEST_CASE("parse_resources: what takes a limit away is kept for an update, and is none at a start",
+          "[03][config]") {
+    const char* const text =
+        R"({"memory": {"limit": -1, "swap": -1}, "cpu": {"quota": -1, "cpus": "0", "burst": 7},
+            "pids": {"limit": -1}, "hugepageLimits": [{"pageSize": "2MB", "limit": 5}],
+            "rdma": {"mlx": {"hcaHandles": 3}}, "network": {"classID": 9},
+            "blockIO": {"weight": 20, "throttleWriteIOPSDevice": [{"major": 8, "minor": 1, "rate": 9}]}})";
+    const drydock::Limits update = drydock::oci::parse_resources(text, "r").linux_.limits;
+    CHECK(update.memory_bytes == -1);
+    CHECK(update.memory_swap_bytes == -1);
+    CHECK(update.nano_cpus == -1);
+    CHECK(update.pids == -1);
+    CHECK(update.cpuset_cpus == "0");
+    CHECK(update.cpu_burst_us == 7);
+    REQUIRE(update.hugetlb.size() == 1);
+    CHECK(update.hugetlb[0].bytes == 5);
+    REQUIRE(update.rdma.size() == 1);
+    CHECK(update.rdma[0].device == "mlx");
+    CHECK(update.net_class_id == 9);
+    CHECK(update.io.weight == 20);
+    REQUIRE(update.io.write_operations.size() == 1);
+    CHECK(update.io.write_operations[0].value == 9);
+
+    const auto read =
+        parse_config(with("resources", R"("memory": {"limit": -1}, "pids": {"limit": 0})"), "c");
+    CHECK(!read.config.linux_.limits.memory_bytes);
     CHECK(!read.config.linux_.limits.pids);
 }
 
