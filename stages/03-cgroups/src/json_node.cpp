@@ -4,9 +4,10 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "01-chroot/error.hpp"
+
+#include "json_string.hpp"
 
 namespace drydock {
 namespace {
@@ -22,23 +23,27 @@ std::string escaped_key(std::string_view key) {
     return result;
 }
 
-nlohmann::json parsed_json(std::string_view text, const std::string& name) {
+std::vector<JsonItem> parsed_items(std::string_view text, const std::string& name) {
     try {
-        return nlohmann::json::parse(text);
-    } catch (const nlohmann::json::parse_error& e) {
-        // "[json.exception.parse_error.101] parse error at line 3, column 7: ..."
-        const std::string_view what = e.what();
-        throw InputError(
-            fmt::format("{}: {}", name, what.substr(std::min(what.find("] ") + 2, what.size()))));
+        return parse_json(text);
+    } catch (const InputError& e) {
+        throw InputError(fmt::format("{}: {}", name, e.what()));
     }
+}
+
+/// A member's key; `storage` holds it when it is written with escapes.
+std::string_view key_of(const JsonItem& item, std::string& storage) {
+    if (!item.escaped_key) {
+        return item.key;
+    }
+    storage = decoded_json(item.key);
+    return storage;
 }
 
 }  // namespace
 
 JsonDocument::JsonDocument(std::string_view text, std::string name)
-    : name_(std::move(name)), json_(std::make_unique<nlohmann::json>(parsed_json(text, name_))) {}
-
-JsonDocument::~JsonDocument() = default;
+    : name_(std::move(name)), items_(parsed_items(text, name_)) {}
 
 std::string JsonNode::pointer() const {
     if (parent_ == nullptr) {
@@ -50,55 +55,64 @@ std::string JsonNode::pointer() const {
 
 void JsonNode::for_each_property(
     const std::function<bool(std::string_view, const JsonNode&)>& known) const {
-    if (!json_->is_object()) {
-        fail("an object");
-    }
-    for (const auto& [key, value] : json_->get_ref<const nlohmann::json::object_t&>()) {
-        const JsonNode child(value, *this, std::string_view(key));
-        if (!value.is_null() && !known(key, child)) {
-            child.warn("unknown property, ignored");
+    each_member([&](std::string_view key, const JsonNode& node) {
+        if (node.item_->kind != JsonItem::Kind::Null && !known(key, node)) {
+            node.warn("unknown property, ignored");
         }
-    }
+    });
 }
 
 void JsonNode::require(std::string_view name) const {
-    const auto found = json_->find(name);
-    if (found == json_->end() || found->is_null()) {
+    bool found = false;
+    each_member([&](std::string_view key, const JsonNode& node) {
+        found = found || (key == name && node.item_->kind != JsonItem::Kind::Null);
+    });
+    if (!found) {
         fail(fmt::format("\"{}\"", name));
     }
 }
 
+void JsonNode::each_member(
+    const std::function<void(std::string_view, const JsonNode&)>& handler) const {
+    if (item_->kind != JsonItem::Kind::Object) {
+        fail("an object");
+    }
+    std::string storage;
+    const JsonItem* member = item_ + 1;
+    for (std::uint32_t i = 0; i < item_->children; ++i, member += member->extent) {
+        const std::string_view key = key_of(*member, storage);
+        handler(key, JsonNode(*member, *this, key));
+    }
+}
+
 void JsonNode::elements(const std::function<void(const JsonNode&)>& handler) const {
-    if (!json_->is_array()) {
+    if (item_->kind != JsonItem::Kind::Array) {
         fail("an array");
     }
-    for (std::size_t i = 0; i < json_->size(); ++i) {
-        handler(JsonNode((*json_)[i], *this, i));
+    const JsonItem* element = item_ + 1;
+    for (std::uint32_t i = 0; i < item_->children; ++i, element += element->extent) {
+        handler(JsonNode(*element, *this, i));
     }
 }
 
 void JsonNode::elements(std::size_t most,
                         const std::function<void(const JsonNode&)>& handler) const {
-    if (json_->is_array() && json_->size() > most) {
-        fail(fmt::format("at most {} elements instead of {}", most, json_->size()));
+    if (item_->kind == JsonItem::Kind::Array && item_->children > most) {
+        fail(fmt::format("at most {} elements instead of {}", most, item_->children));
     }
     elements(handler);
 }
 
 void JsonNode::each(const std::function<void(const std::string&, const JsonNode&)>& handler) const {
-    if (!json_->is_object()) {
-        fail("an object");
-    }
-    for (const auto& [key, value] : json_->get_ref<const nlohmann::json::object_t&>()) {
-        handler(key, JsonNode(value, *this, std::string_view(key)));
-    }
+    each_member(
+        [&](std::string_view key, const JsonNode& node) { handler(std::string(key), node); });
 }
 
 std::string JsonNode::text() const {
-    if (!json_->is_string()) {
+    if (item_->kind != JsonItem::Kind::String) {
         fail("a string");
     }
-    auto result = json_->get<std::string>();
+    std::string result = item_->escaped ? decoded_json(item_->text) : std::string(item_->text);
     if (result.find('\0') != std::string::npos) {
         fail("a string without NUL");
     }
@@ -126,22 +140,20 @@ std::string JsonNode::one_of(std::initializer_list<std::string_view> names) cons
 }
 
 bool JsonNode::boolean() const {
-    if (!json_->is_boolean()) {
+    if (item_->kind != JsonItem::Kind::True && item_->kind != JsonItem::Kind::False) {
         fail("true or false");
     }
-    return json_->get<bool>();
+    return item_->kind == JsonItem::Kind::True;
 }
 
 std::int64_t JsonNode::number(std::int64_t least, std::int64_t most) const {
-    const bool fits =
-        json_->is_number_integer() &&
-        !(json_->is_number_unsigned() && json_->get<std::uint64_t>() > std::uint64_t{INT64_MAX});
-    if (!fits || json_->get<std::int64_t>() < least || json_->get<std::int64_t>() > most) {
+    const std::optional<std::int64_t> value = json_integer(*item_);
+    if (!value || *value < least || *value > most) {
         fail(least == INT64_MIN && most == INT64_MAX
                  ? "a whole number"
                  : fmt::format("a whole number from {} to {}", least, most));
     }
-    return json_->get<std::int64_t>();
+    return *value;
 }
 
 std::uint32_t JsonNode::id() const {
@@ -150,10 +162,11 @@ std::uint32_t JsonNode::id() const {
 }
 
 std::uint64_t JsonNode::number64() const {
-    if (!json_->is_number_unsigned()) {
+    const std::optional<std::uint64_t> value = json_unsigned(*item_);
+    if (!value) {
         fail("a whole number from 0 to 18446744073709551615");
     }
-    return json_->get<std::uint64_t>();
+    return *value;
 }
 
 std::vector<std::string> JsonNode::texts() const {
@@ -169,17 +182,32 @@ std::map<std::string, std::string> JsonNode::text_map() const {
 }
 
 bool JsonNode::asks_for_nothing() const {
-    const nlohmann::json& j = *json_;
-    return j.is_null() || (j.is_boolean() && !j.get<bool>()) ||
-           (j.is_number() && j.get<double>() == 0) ||
-           (j.is_string() && j.get_ref<const std::string&>().empty()) ||
-           (j.is_structured() && j.empty());
+    switch (item_->kind) {
+        case JsonItem::Kind::Null:
+        case JsonItem::Kind::False:
+            return true;
+        case JsonItem::Kind::True:
+            return false;
+        case JsonItem::Kind::Number:
+            return item_->text.find_first_of("123456789") == std::string_view::npos;
+        case JsonItem::Kind::String:
+            return item_->text.empty();
+        case JsonItem::Kind::Array:
+        case JsonItem::Kind::Object:
+            return item_->children == 0;
+    }
+    return false;
 }
 
 void JsonNode::fail(std::string_view expected) const {
-    std::string got = json_->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    const bool is_text = item_->kind == JsonItem::Kind::String;
+    std::string got = is_text ? fmt::format("\"{}\"", item_->text) : std::string(item_->text);
     if (got.size() > kMaxShown) {
-        got = fmt::format("{}...", got.substr(0, kMaxShown));
+        std::size_t end = kMaxShown;
+        while (end > 0 && (static_cast<unsigned char>(got[end]) & 0xc0U) == 0x80) {
+            --end;  // not in the middle of a character
+        }
+        got = fmt::format("{}...", got.substr(0, end));
     }
     const std::string place = pointer();
     throw InputError(fmt::format("{}: {}: expected {}, got {}", *document_,

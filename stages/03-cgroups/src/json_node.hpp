@@ -5,13 +5,12 @@
 #include <functional>
 #include <initializer_list>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
+#include "json_text.hpp"
 
 namespace drydock {
 
@@ -31,23 +30,22 @@ inline constexpr bool kRequired = true;
 class JsonNode {
   public:
     /// The JSON pointer is put together only for a message: most nodes never need theirs.
-    JsonNode(const nlohmann::json& json, const JsonNode& parent, std::string_view key)
-        : json_(&json),
+    JsonNode(const JsonItem& item, const JsonNode& parent, std::string_view key)
+        : item_(&item),
           parent_(&parent),
           document_(parent.document_),
           warnings_(parent.warnings_),
           key_(key) {}
-    JsonNode(const nlohmann::json& json, const JsonNode& parent, std::size_t index)
-        : json_(&json),
+    JsonNode(const JsonItem& item, const JsonNode& parent, std::size_t index)
+        : item_(&item),
           parent_(&parent),
           document_(parent.document_),
           warnings_(parent.warnings_),
           index_(index) {}
     /// @param document for errors: "BUNDLE/config.json"
     /// @param warnings of unknown properties are put there
-    JsonNode(const nlohmann::json& json, const std::string& document,
-             std::vector<std::string>& warnings)
-        : json_(&json), document_(&document), warnings_(&warnings) {}
+    JsonNode(const JsonItem& item, const std::string& document, std::vector<std::string>& warnings)
+        : item_(&item), document_(&document), warnings_(&warnings) {}
 
     /// Reads each property that is there as its row says. One without a row is warned about, null
     /// is as absent; a required one that is absent is an error.
@@ -87,9 +85,10 @@ class JsonNode {
     void for_each_property(
         const std::function<bool(std::string_view, const JsonNode&)>& known) const;
     void require(std::string_view name) const;
+    void each_member(const std::function<void(std::string_view, const JsonNode&)>& handler) const;
     [[nodiscard]] std::string pointer() const;  ///< RFC 6901
 
-    const nlohmann::json* json_;
+    const JsonItem* item_;
     const JsonNode* parent_ = nullptr;
     const std::string* document_;
     std::vector<std::string>* warnings_;
@@ -118,22 +117,21 @@ void JsonNode::read(const Property<T> (&table)[N], T& into) const {
 /// A parsed document and the warnings about it.
 class JsonDocument {
   public:
-    /// @param name for errors: "BUNDLE/config.json"
+    /// @param text outlives the document; @param name for errors: "BUNDLE/config.json"
     /// @throws InputError "NAME: parse error at line 3, column 7: ..."
     JsonDocument(std::string_view text, std::string name);
-    ~JsonDocument();
     JsonDocument(const JsonDocument&) = delete;
     JsonDocument& operator=(const JsonDocument&) = delete;
     JsonDocument(JsonDocument&&) = delete;
     JsonDocument& operator=(JsonDocument&&) = delete;
 
-    [[nodiscard]] JsonNode root() { return {*json_, name_, warnings}; }
+    [[nodiscard]] JsonNode root() { return {items_.front(), name_, warnings}; }
 
     std::vector<std::string> warnings{};
 
   private:
     std::string name_;
-    std::unique_ptr<nlohmann::json> json_;
+    std::vector<JsonItem> items_;
 };
 
 /// Rows for what changes nothing here, and for what Drydock cannot do: refused unless it asks for
