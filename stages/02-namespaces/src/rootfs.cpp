@@ -14,6 +14,7 @@
 
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
+#include "01-chroot/exit_status.hpp"
 #include "01-chroot/file.hpp"
 #include "01-chroot/path_in_root.hpp"
 
@@ -114,6 +115,16 @@ void mount_one(int root, const MountSpec& spec, const UniqueFd& prepared) {
     }
 }
 
+/// Propagation belongs to mounts, and pivot_root swaps mounts: with a "/" that is a mere directory
+/// of some mount, as in a chroot, neither can be had.
+[[noreturn]] void refuse_bare_chroot() {
+    throw SetupError(
+        "\"/\" is no mount point here, as in a chroot into a mere directory; bind that directory "
+        "on "
+        "itself before entering it: mount --bind DIR DIR",
+        std::make_error_code(std::errc::invalid_argument), kSetupFailed);
+}
+
 }  // namespace
 
 std::vector<UniqueFd> prepare_mounts(std::span<const MountSpec> mounts) {
@@ -130,8 +141,11 @@ std::vector<UniqueFd> prepare_mounts(std::span<const MountSpec> mounts) {
 void make_mounts_private() {
     // Before the first mount: "/" is shared under systemd, and what we mount would appear on the
     // host as well.
-    check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr),
-          "mount(target=/, flags=MS_REC|MS_PRIVATE)");
+    const int made = ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+    if (made == -1 && errno == EINVAL) {
+        refuse_bare_chroot();
+    }
+    check(made, "mount(target=/, flags=MS_REC|MS_PRIVATE)");
 }
 // [/region]
 

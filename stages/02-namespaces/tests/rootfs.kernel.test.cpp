@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "01-chroot/check.hpp"
+#include "01-chroot/error.hpp"
 #include "01-chroot/temp_dir.hpp"
 
 #include "testing/catch.hpp"
@@ -66,6 +67,23 @@ TEST_CASE("make_mounts_private: a mount made afterwards does not appear where it
     };
     CHECK(appears_outside(true) == 0);
     CHECK(appears_outside(false) == 1);
+}
+
+TEST_CASE("make_mounts_private: in a chroot into a mere directory it says what to do",
+          "[02][rootfs]") {
+    const drydock::TempDir dir("drydock-test");
+    const int fact = in_mount_namespace([&] {
+        drydock::check(::chroot(dir.path().c_str()), "chroot");
+        drydock::check(::chdir("/"), "chdir");
+        try {
+            drydock::make_mounts_private();
+        } catch (const drydock::SetupError& e) {
+            const std::string_view text = e.what();
+            return text.find("mount --bind DIR DIR") != text.npos ? 0 : 1;
+        }
+        return 2;
+    });
+    CHECK(fact == 0);
 }
 
 TEST_CASE("mount_rootfs: a directory becomes a mount point, with what is mounted below it",

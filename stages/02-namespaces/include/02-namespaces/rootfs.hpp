@@ -22,6 +22,7 @@ struct Rootfs {
 
 /// No mount made from here on is seen outside this mount namespace, and none made outside is seen
 /// here.
+/// @throws SetupError where "/" is no mount point (a plain chroot), with what to do about it
 /// @see mount_namespaces(7), SHARED SUBTREES
 void make_mounts_private();
 
