@@ -12,6 +12,7 @@
 
 #include "testing/catch.hpp"
 #include "testing/program.hpp"
+#include "testing/skip.hpp"
 
 #include "layer_testing.hpp"
 
@@ -44,15 +45,10 @@ void put_image(const ContentStore& store, const fs::path& tree) {
                                R"(,"annotations":{"org.opencontainers.image.ref.name":"test"})")));
 }
 
-bool is_installed(const std::string& program) {
-    return run_program({"sh", "-c", "command -v " + program}).status == 0;
-}
-
 }  // namespace
 
 TEST_CASE("image layout: umoci unpacks from it what went in", "[04][layout]") {
-    if (!is_installed("umoci")) {
-        SUCCEED("skipped: umoci is not installed");
+    if (!installed_or_skipped("umoci")) {
         return;
     }
     const TempDir dir("drydock-test");
@@ -73,8 +69,7 @@ TEST_CASE("image layout: umoci unpacks from it what went in", "[04][layout]") {
 }
 
 TEST_CASE("image layout: skopeo inspects and copies it", "[04][layout]") {
-    if (!is_installed("skopeo")) {
-        SUCCEED("skipped: skopeo is not installed");
+    if (!installed_or_skipped("skopeo")) {
         return;
     }
     const TempDir dir("drydock-test");

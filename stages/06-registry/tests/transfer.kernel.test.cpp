@@ -28,6 +28,7 @@
 
 #include "testing/catch.hpp"
 #include "testing/program.hpp"
+#include "testing/skip.hpp"
 
 #include "raw_client.hpp"
 
@@ -622,8 +623,7 @@ TEST_CASE("drydock-06: push and pull as programs, wrong use in one line", "[06][
 }
 
 TEST_CASE("Registry: skopeo copies there and back", "[06][peer]") {
-    if (run_program({"skopeo", "--version"}).status != 0) {
-        WARN("not tried: skopeo is not installed (apt install skopeo)");
+    if (!installed_or_skipped("skopeo")) {
         return;
     }
     Fixture at;
