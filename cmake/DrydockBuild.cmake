@@ -70,4 +70,15 @@ function(drydock_precompiled target)
     endif()
 endfunction()
 
+# A build from nothing takes half the time when the compiler is given several files of a library at once. Off where one file is
+# built again and again (preset debug), and in the linter's build, which so sees that each file includes what it needs.
+option(DRYDOCK_JOINED "compile several files of a library as one" OFF)
+function(drydock_joined target)
+    if(DRYDOCK_JOINED)
+        set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+        # GCC means types of unnamed namespaces in headers, and takes every file but the first for one.
+        target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+    endif()
+endfunction()
+
 add_custom_target(drydock_tests)

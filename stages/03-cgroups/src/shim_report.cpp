@@ -11,7 +11,7 @@ namespace drydock {
 namespace {
 
 /// Takes a number off the front of `text`, and the one character behind it.
-int take_number(std::string_view& text) {
+int take_int(std::string_view& text) {
     int number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     const auto length = static_cast<std::size_t>(end - text.data());
@@ -33,11 +33,11 @@ ShimReport parse_report(std::string_view text) {
     ShimReport report;
     if (text.starts_with(kStarted)) {
         text.remove_prefix(kStarted.size());
-        report.pid = take_number(text);
+        report.pid = take_int(text);
     } else if (text.starts_with(kFailed)) {
         text.remove_prefix(kFailed.size());
-        report.exit_status = take_number(text);
-        report.error_number = take_number(text);
+        report.exit_status = take_int(text);
+        report.error_number = take_int(text);
         report.error = text;
     }
     if (report.pid == 0 && report.error.empty()) {

@@ -50,7 +50,7 @@ std::string field(pid_t pid, std::size_t number) {
     return fields.size() > number - 3 ? fields[number - 3] : "";
 }
 
-std::uint64_t to_number(const std::string& text) {
+std::uint64_t to_unsigned(const std::string& text) {
     std::uint64_t number = 0;
     std::from_chars(text.data(), text.data() + text.size(), number);
     return number;
@@ -72,12 +72,12 @@ std::optional<ProcessIdentity> identify(pid_t pid) {
     const std::string start = field(pid, kStartTime);
     return start.empty()
                ? std::nullopt
-               : std::optional(ProcessIdentity{.pid = pid, .start_time = to_number(start)});
+               : std::optional(ProcessIdentity{.pid = pid, .start_time = to_unsigned(start)});
 }
 
 pid_t parent_of(pid_t pid) {
     constexpr std::size_t kParent = 4;
-    return static_cast<pid_t>(to_number(field(pid, kParent)));
+    return static_cast<pid_t>(to_unsigned(field(pid, kParent)));
 }
 
 bool alive(const ProcessIdentity& process) {

@@ -10,12 +10,12 @@
 namespace drydock {
 namespace {
 
-constexpr std::size_t kBlock = std::size_t{256} << 10U;
+constexpr std::size_t kReadBlock = std::size_t{256} << 10U;
 
 }  // namespace
 
 FileStream::FileStream(int fd, std::string name)
-    : fd_(fd), name_(std::move(name)), buffer_(std::make_unique<std::byte[]>(kBlock)) {}
+    : fd_(fd), name_(std::move(name)), buffer_(std::make_unique<std::byte[]>(kReadBlock)) {}
 
 std::span<const std::byte> FileStream::next() {
     if (unread_ != 0) {
@@ -23,8 +23,8 @@ std::span<const std::byte> FileStream::next() {
         return {buffer_.get() + (size_ - count), count};
     }
     size_ = 0;
-    while (size_ < kBlock) {  // a pipe gives less at once
-        const ssize_t n = ::read(fd_, buffer_.get() + size_, kBlock - size_);
+    while (size_ < kReadBlock) {  // a pipe gives less at once
+        const ssize_t n = ::read(fd_, buffer_.get() + size_, kReadBlock - size_);
         if (n == -1 && errno == EINTR) {
             continue;
         }

@@ -15,7 +15,7 @@
 namespace drydock {
 namespace {
 
-constexpr std::size_t kBlock = std::size_t{256} << 10U;
+constexpr std::size_t kInflateBlock = std::size_t{256} << 10U;
 
 [[noreturn]] void throw_damaged(const FileStream& file, std::uint64_t offset,
                                 std::string_view what) {
@@ -26,7 +26,7 @@ constexpr std::size_t kBlock = std::size_t{256} << 10U;
 class GzipStream : public ByteStream {
   public:
     explicit GzipStream(FileStream& file)
-        : file_(file), buffer_(std::make_unique<std::byte[]>(kBlock)) {
+        : file_(file), buffer_(std::make_unique<std::byte[]>(kInflateBlock)) {
         // 16: a gzip header and trailer, nothing else.
         if (::inflateInit2(&zlib_, MAX_WBITS + 16) != Z_OK) {
             throw std::bad_alloc();
@@ -40,11 +40,11 @@ class GzipStream : public ByteStream {
 
     std::span<const std::byte> next() override {
         zlib_.next_out = reinterpret_cast<Bytef*>(buffer_.get());
-        zlib_.avail_out = kBlock;
+        zlib_.avail_out = kInflateBlock;
         while (zlib_.avail_out != 0 && fill()) {
             step();
         }
-        return {buffer_.get(), kBlock - zlib_.avail_out};
+        return {buffer_.get(), kInflateBlock - zlib_.avail_out};
     }
 
   private:

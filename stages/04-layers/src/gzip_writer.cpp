@@ -7,12 +7,12 @@
 namespace drydock {
 namespace {
 
-constexpr std::size_t kBlock = std::size_t{128} << 10U;
+constexpr std::size_t kDeflateBlock = std::size_t{128} << 10U;
 
 }  // namespace
 
 GzipWriter::GzipWriter(Sink sink, int level)
-    : sink_(std::move(sink)), buffer_(std::make_unique<std::byte[]>(kBlock)) {
+    : sink_(std::move(sink)), buffer_(std::make_unique<std::byte[]>(kDeflateBlock)) {
     constexpr int kGzip = 16;
     constexpr int kDefaultMemory = 8;
     if (::deflateInit2(&zlib_, level, Z_DEFLATED, MAX_WBITS + kGzip, kDefaultMemory,
@@ -43,11 +43,11 @@ void GzipWriter::finish() {
 void GzipWriter::deflate(int flush) {
     do {
         zlib_.next_out = reinterpret_cast<Bytef*>(buffer_.get());
-        zlib_.avail_out = kBlock;
+        zlib_.avail_out = kDeflateBlock;
         const int result = ::deflate(&zlib_, flush);
         assert(result != Z_STREAM_ERROR);
         static_cast<void>(result);
-        sink_({buffer_.get(), kBlock - zlib_.avail_out});
+        sink_({buffer_.get(), kDeflateBlock - zlib_.avail_out});
     } while (zlib_.avail_out == 0);
 }
 

@@ -10,7 +10,7 @@
 namespace drydock {
 namespace {
 
-constexpr std::size_t kBlock = 512;
+constexpr std::size_t kTarBlock = 512;
 
 /// A header as POSIX lays it out: each number in octal digits, zero-filled.
 struct Ustar {
@@ -31,7 +31,7 @@ struct Ustar {
     std::array<char, 155> prefix{};
     std::array<char, 12> unused{};
 };
-static_assert(sizeof(Ustar) == kBlock);
+static_assert(sizeof(Ustar) == kTarBlock);
 
 template <std::size_t N>
 constexpr std::int64_t largest_octal(const std::array<char, N>& /*field*/) {
@@ -159,13 +159,13 @@ void TarWriter::begin(const TarEntry& entry) {
         put_checksum(extended);
         sink_(std::as_bytes(std::span(&extended, 1)));
         left_ = pax.size();
-        padding_ = (kBlock - pax.size() % kBlock) % kBlock;
+        padding_ = (kTarBlock - pax.size() % kTarBlock) % kTarBlock;
         data(std::as_bytes(std::span(pax)));
     }
     put_checksum(header);
     sink_(std::as_bytes(std::span(&header, 1)));
     left_ = static_cast<std::uint64_t>(checked.size);
-    padding_ = (kBlock - left_ % kBlock) % kBlock;
+    padding_ = (kTarBlock - left_ % kTarBlock) % kTarBlock;
 }
 
 void TarWriter::data(std::span<const std::byte> bytes) {
@@ -173,7 +173,7 @@ void TarWriter::data(std::span<const std::byte> bytes) {
     sink_(bytes);
     left_ -= bytes.size();
     if (left_ == 0) {
-        static constexpr std::array<std::byte, kBlock> kZeros{};
+        static constexpr std::array<std::byte, kTarBlock> kZeros{};
         sink_(std::span(kZeros).first(std::exchange(padding_, 0)));
     }
 }
@@ -186,7 +186,7 @@ void TarWriter::add(TarEntry entry, std::string_view bytes) {
 
 void TarWriter::finish() {
     assert(left_ == 0);
-    static constexpr std::array<std::byte, 2 * kBlock> kZeros{};
+    static constexpr std::array<std::byte, 2 * kTarBlock> kZeros{};
     sink_(kZeros);
 }
 

@@ -29,13 +29,6 @@ struct Place {
     }
 };
 
-std::string lower(std::string_view text) {
-    std::string result(text);
-    std::ranges::transform(result, result.begin(),
-                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return result;
-}
-
 /// How many characters differ, are missing or are too many; two exchanged neighbours count once.
 std::size_t distance(std::string_view a, std::string_view b) {
     std::vector<std::vector<std::size_t>> cost(a.size() + 1,
@@ -285,13 +278,13 @@ BuildStage parse_from(const Place& place) {
     std::map<std::string, std::string> flags = take_flags(text, kFlags, place);
     stage.platform = flags["platform"];
     const std::vector<std::string> words = split_words(text, place.escape);
-    const bool named = words.size() == 3 && lower(words[1]) == "as";
+    const bool named = words.size() == 3 && lower_case(words[1]) == "as";
     if (words.size() != 1 && !named) {
         place.refuse("expected FROM image, or FROM image AS name");
     }
     stage.base = words[0];
     if (named) {
-        stage.name = lower(words[2]);
+        stage.name = lower_case(words[2]);
         const auto in_name = [](unsigned char c) {
             return std::isalnum(c) != 0 || c == '_' || c == '.' || c == '-';
         };

@@ -29,13 +29,6 @@ std::string upper(std::string_view text) {
     return result;
 }
 
-std::string lower(std::string_view text) {
-    std::string result(text);
-    std::ranges::transform(result, result.begin(),
-                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return result;
-}
-
 struct Directive {
     std::string key{};
     std::string value{};
@@ -54,7 +47,7 @@ std::optional<Directive> directive(std::string_view line) {
         !std::ranges::all_of(key, [](unsigned char c) { return std::isalnum(c) != 0; })) {
         return std::nullopt;
     }
-    return Directive{lower(key), std::string(value)};
+    return Directive{lower_case(key), std::string(value)};
 }
 
 /// "<<EOF", "3<<-'EOF'": a word that BuildKit reads as the beginning of a text of several lines.
@@ -183,6 +176,13 @@ class Lexer {
 };
 
 }  // namespace
+
+std::string lower_case(std::string_view text) {
+    std::string result(text);
+    std::ranges::transform(result, result.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return result;
+}
 
 LexedDockerfile lex_dockerfile(std::string_view text, std::string_view name) {
     return Lexer(text, name).run();

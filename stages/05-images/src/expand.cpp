@@ -9,7 +9,7 @@
 namespace drydock {
 namespace {
 
-constexpr std::string_view kBlank = " \t\r\n";
+constexpr std::string_view kWordBreak = " \t\r\n";
 
 bool begins_name(char c) {
     return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_';
@@ -159,7 +159,7 @@ std::vector<std::string> split_words(std::string_view text, char escape) {
     char quote = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
-        if (quote == 0 && kBlank.find(c) != std::string_view::npos) {
+        if (quote == 0 && kWordBreak.find(c) != std::string_view::npos) {
             if (!word.empty()) {
                 result.push_back(std::move(word));
                 word.clear();

@@ -28,7 +28,7 @@ const std::filesystem::path& made(const std::filesystem::path& directory) {
     return directory;
 }
 
-bool is_hex(std::string_view text) {
+bool only_hex(std::string_view text) {
     return !text.empty() && std::ranges::all_of(text, [](char c) {
         return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
     });
@@ -39,7 +39,7 @@ std::string_view id_prefix(std::string_view name) {
     if (name.starts_with("sha256:")) {
         name.remove_prefix(7);
     }
-    return name.size() <= 64 && is_hex(name) ? name : std::string_view{};
+    return name.size() <= 64 && only_hex(name) ? name : std::string_view{};
 }
 
 std::optional<Reference> try_reference(std::string_view name) {

@@ -38,7 +38,7 @@ std::vector<std::vector<std::string>> lines_of(const std::optional<std::string>&
     return result;
 }
 
-bool is_digit(char c) {
+bool is_decimal(char c) {
     return c >= '0' && c <= '9';
 }
 
@@ -55,17 +55,17 @@ std::optional<std::uint32_t> number(std::string_view text) {
 /// A number if `text` is all digits. What looks like a number and is none would be looked up as a
 /// name, and an image could have that name: refused.
 std::optional<std::uint32_t> number_or_name(std::string_view text, std::string_view kind) {
-    if (!text.empty() && std::ranges::all_of(text, is_digit)) {
+    if (!text.empty() && std::ranges::all_of(text, is_decimal)) {
         if (const auto value = number(text)) {
             return value;
         }
         throw InputError(fmt::format("{} {}: out of range; expected 0 to {}", kind, text, kMaxId));
     }
     const auto in_name = [](char c) {
-        return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+        return is_decimal(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                std::string_view("_.-$@").find(c) != std::string_view::npos;
     };
-    if (text.empty() || is_digit(text.front()) || text.front() == '-' ||
+    if (text.empty() || is_decimal(text.front()) || text.front() == '-' ||
         !std::ranges::all_of(text, in_name)) {
         throw InputError(fmt::format("{} \"{}\": expected a name or a number", kind, text));
     }

@@ -13,6 +13,9 @@ struct RawInstruction {
     std::string text{};  ///< what follows the name, without white space around it
 };
 
+/// `text` with its ASCII letters in lower case: the names of directives and stages are compared so.
+std::string lower_case(std::string_view text);
+
 struct LexedDockerfile {
     char escape = '\\';  ///< of the directive "# escape="
     std::vector<RawInstruction> instructions{};

@@ -86,14 +86,14 @@ void build(Call& call) {
     });
 }
 
-constexpr std::array kRoutes = std::to_array<Route>({
+constexpr std::array kBuildRoutes = std::to_array<Route>({
     {"POST", "/build", build},
 });
 
 }  // namespace
 
 std::span<const Route> build_routes() {
-    return kRoutes;
+    return kBuildRoutes;
 }
 
 }  // namespace drydock::api

@@ -12,9 +12,9 @@
 namespace drydock::api {
 namespace {
 
-constexpr std::array<std::string_view, 8> kKnown = {"ancestor", "exited", "health",  "id",
-                                                    "label",    "name",   "network", "status"};
-constexpr std::array<std::string_view, 7> kStatusNames = {
+constexpr std::array<std::string_view, 8> kContainerFilters = {
+    "ancestor", "exited", "health", "id", "label", "name", "network", "status"};
+constexpr std::array<std::string_view, 7> kKnownStatuses = {
     "created", "running", "paused", "restarting", "removing", "exited", "dead"};
 
 /// docker's rule: a regular expression that may also be written for the name with its "/".
@@ -56,11 +56,11 @@ bool one_matches(const Container& container, const std::string& key, const std::
 }  // namespace
 
 Filters parse_container_filters(std::string_view json) {
-    Filters filters = parse_filters(json, kKnown);
+    Filters filters = parse_filters(json, kContainerFilters);
     for (const std::string& status : filters["status"]) {
-        if (std::ranges::find(kStatusNames, status) == kStatusNames.end()) {
+        if (std::ranges::find(kKnownStatuses, status) == kKnownStatuses.end()) {
             throw InputError(fmt::format("Invalid filter 'status={}': expected {}", status,
-                                         fmt::join(kStatusNames, ", ")));
+                                         fmt::join(kKnownStatuses, ", ")));
         }
     }
     std::erase_if(filters, [](const auto& filter) { return filter.second.empty(); });

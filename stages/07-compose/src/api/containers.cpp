@@ -35,7 +35,7 @@ void create(Call& call) {
     respond_json(call, 201, {{"Id", id}, {"Warnings", json::array()}});
 }
 
-void list(Call& call) {
+void list_containers(Call& call) {
     const Filters filters = parse_container_filters(call.parameter("filters"));
     const long limit = call.number("limit").value_or(-1);
     const bool all = call.flag("all") || limit > 0 || filters.contains("status");
@@ -52,7 +52,7 @@ void list(Call& call) {
     respond_json(call, 200, result);
 }
 
-void inspect(Call& call) {
+void inspect_container(Call& call) {
     respond_json(call, 200, inspect_json(call.engine.find(call.name()), call.engine));
 }
 
@@ -100,7 +100,7 @@ void rename(Call& call) {
     respond_empty(call, 204);
 }
 
-void remove(Call& call) {
+void remove_container(Call& call) {
     if (call.flag("link")) {
         throw NotImplemented("links");
     }
@@ -108,7 +108,7 @@ void remove(Call& call) {
     respond_empty(call, 204);
 }
 
-void prune(Call& call) {
+void prune_containers(Call& call) {
     constexpr std::array<std::string_view, 1> kKnown = {"label"};
     const Filters filters = parse_filters(call.parameter("filters"), kKnown);
     json deleted = json::array();
@@ -138,24 +138,24 @@ void explain(Call& call) {
     call.http.respond(200, {{"Content-Type", "text/plain; charset=utf-8"}}, read_file(file));
 }
 
-constexpr std::array kRoutes = std::to_array<Route>({
+constexpr std::array kContainerRoutes = std::to_array<Route>({
     {"POST", "/containers/create", create},
-    {"GET", "/containers/json", list},
-    {"POST", "/containers/prune", prune},
-    {"GET", "/containers/{}/json", inspect},
+    {"GET", "/containers/json", list_containers},
+    {"POST", "/containers/prune", prune_containers},
+    {"GET", "/containers/{}/json", inspect_container},
     {"POST", "/containers/{}/start", start},
     {"POST", "/containers/{}/stop", stop},
     {"POST", "/containers/{}/restart", restart},
     {"POST", "/containers/{}/kill", kill},
     {"POST", "/containers/{}/rename", rename},
-    {"DELETE", "/containers/{}", remove},
+    {"DELETE", "/containers/{}", remove_container},
     {"GET", "/drydock/containers/{}/explain", explain},
 });
 
 }  // namespace
 
 std::span<const Route> container_routes() {
-    return kRoutes;
+    return kContainerRoutes;
 }
 
 }  // namespace drydock::api

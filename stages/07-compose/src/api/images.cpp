@@ -92,7 +92,7 @@ bool reference_matches(const Reference& reference, const std::string& pattern) {
     return glob(pattern, familiar(reference)) || glob(pattern, familiar_repository(reference));
 }
 
-void list(Call& call) {
+void list_images(Call& call) {
     constexpr std::array<std::string_view, 3> kKnown = {"dangling", "label", "reference"};
     const Filters filters = parse_filters(call.parameter("filters"), kKnown);
     const ImageStore& store = call.engine.images();
@@ -105,7 +105,7 @@ void list(Call& call) {
     respond_json(call, 200, result);
 }
 
-void inspect(Call& call) {
+void inspect_image(Call& call) {
     respond_json(call, 200, inspect_json(image_called(call, call.name()), call.engine.images()));
 }
 
@@ -173,7 +173,7 @@ json removal_json(const Removal& removal) {
     return lines;
 }
 
-void remove(Call& call) {
+void remove_image(Call& call) {
     const Image image = image_called(call, call.name());
     refuse_if_used(call, image);
     const auto in_use = [&](const Digest& id) {
@@ -195,7 +195,7 @@ void remove(Call& call) {
         removal_json(call.engine.images().remove_by_name(call.name(), call.flag("force"), in_use)));
 }
 
-void prune(Call& call) {
+void prune_images(Call& call) {
     constexpr std::array<std::string_view, 2> kKnown = {"dangling", "label"};
     Filters filters = parse_filters(call.parameter("filters"), kKnown);
     const auto dangling = filters.find("dangling");
@@ -344,24 +344,24 @@ void save_many(Call& call) {
     send_archive(call, call.parameters("names"));
 }
 
-constexpr std::array kRoutes = std::to_array<Route>({
-    {"GET", "/images/json", list},
+constexpr std::array kImageRoutes = std::to_array<Route>({
+    {"GET", "/images/json", list_images},
     {"POST", "/images/create", pull_image},
     {"POST", "/images/load", load},
-    {"POST", "/images/prune", prune},
+    {"POST", "/images/prune", prune_images},
     {"GET", "/images/get", save_many},
     {"GET", "/images/{*}/get", save_one},
-    {"GET", "/images/{*}/json", inspect},
+    {"GET", "/images/{*}/json", inspect_image},
     {"GET", "/images/{*}/history", history},
     {"POST", "/images/{*}/tag", tag},
     {"POST", "/images/{*}/push", push_image},
-    {"DELETE", "/images/{*}", remove},
+    {"DELETE", "/images/{*}", remove_image},
 });
 
 }  // namespace
 
 std::span<const Route> image_routes() {
-    return kRoutes;
+    return kImageRoutes;
 }
 
 }  // namespace drydock::api

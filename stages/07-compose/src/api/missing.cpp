@@ -31,7 +31,7 @@ void no_such_plugin(Call& call) {
     throw EngineError(Refusal::NotFound, fmt::format("plugin \"{}\" not found", call.name()));
 }
 
-constexpr std::array kRoutes = std::to_array<Route>({
+constexpr std::array kMissingRoutes = std::to_array<Route>({
     {"GET", "/networks/{}", no_such_network},
     {"GET", "/volumes/{}", no_such_volume},
     {"GET", "/plugins/{*}/json", no_such_plugin},
@@ -77,7 +77,7 @@ constexpr std::array kRoutes = std::to_array<Route>({
 }  // namespace
 
 std::span<const Route> missing_routes() {
-    return kRoutes;
+    return kMissingRoutes;
 }
 
 }  // namespace drydock::api

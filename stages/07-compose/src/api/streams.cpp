@@ -114,7 +114,7 @@ void attach(Call& call) {
     }
 }
 
-constexpr std::array kRoutes = std::to_array<Route>({
+constexpr std::array kStreamRoutes = std::to_array<Route>({
     {"POST", "/containers/{}/wait", wait},
     {"GET", "/containers/{}/logs", logs},
     {"POST", "/containers/{}/attach", attach},
@@ -123,7 +123,7 @@ constexpr std::array kRoutes = std::to_array<Route>({
 }  // namespace
 
 std::span<const Route> stream_routes() {
-    return kRoutes;
+    return kStreamRoutes;
 }
 
 }  // namespace drydock::api

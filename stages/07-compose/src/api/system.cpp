@@ -179,7 +179,7 @@ void no_plugins(Call& call) {
     respond_json(call, 200, json::array());
 }
 
-constexpr std::array kRoutes = std::to_array<Route>({
+constexpr std::array kSystemRoutes = std::to_array<Route>({
     {"GET", "/_ping", ping},
     {"HEAD", "/_ping", ping},
     {"GET", "/version", version},
@@ -191,7 +191,7 @@ constexpr std::array kRoutes = std::to_array<Route>({
 }  // namespace
 
 std::span<const Route> system_routes() {
-    return kRoutes;
+    return kSystemRoutes;
 }
 
 }  // namespace drydock::api

@@ -52,7 +52,7 @@ bool star_matches(std::string_view rest, std::string_view path) {
     }
 }
 
-std::string trimmed(std::string_view line) {
+std::string without_blanks(std::string_view line) {
     const auto begin = line.find_first_not_of(" \t\r");
     return begin == std::string_view::npos
                ? ""
@@ -91,13 +91,13 @@ bool glob_matches(std::string_view pattern, std::string_view path) {
 IgnoreRules::IgnoreRules(std::string_view text) {
     while (!text.empty()) {
         const auto end = std::min(text.find('\n'), text.size());
-        std::string line = trimmed(text.substr(0, end));
+        std::string line = without_blanks(text.substr(0, end));
         text.remove_prefix(std::min(text.size(), end + 1));
         if (line.empty() || line.front() == '#') {
             continue;
         }
         const bool exception = line.front() == '!';
-        line = std::filesystem::path(trimmed(line.substr(exception ? 1 : 0)))
+        line = std::filesystem::path(without_blanks(line.substr(exception ? 1 : 0)))
                    .lexically_normal()
                    .relative_path()
                    .native();

@@ -56,7 +56,7 @@ Limits limits_from(const json& object) {
             .pids = optional_number(object, "pids")};
 }
 
-json config_json(const ContainerConfig& config) {
+json stored_config(const ContainerConfig& config) {
     return {{"image", config.image},
             {"image_id", config.image_id},
             {"entrypoint", config.entrypoint.value_or(std::vector<std::string>{})},
@@ -144,7 +144,7 @@ std::string to_json(const Container& container) {
                          {"id", container.id},
                          {"name", container.name},
                          {"created", to_text(container.created)},
-                         {"config", config_json(container.config)}};
+                         {"config", stored_config(container.config)}};
     return object.dump(1, ' ', false, json::error_handler_t::replace);
 }
 

@@ -12,18 +12,18 @@
 namespace drydock {
 namespace {
 
-[[noreturn]] void refuse(std::string_view json) {
+[[noreturn]] void refuse(std::string_view text) {
     throw InputError(fmt::format(
         R"(invalid filters "{}": expected a JSON object such as {{"label":{{"a=b":true}}}})",
-        json));
+        text));
 }
 
-std::vector<std::string> parse_values(const nlohmann::json& values, std::string_view json) {
+std::vector<std::string> parse_values(const nlohmann::json& values, std::string_view text) {
     std::vector<std::string> result;
     if (values.is_array()) {
         for (const auto& value : values) {
             if (!value.is_string()) {
-                refuse(json);
+                refuse(text);
             }
             result.push_back(value.get<std::string>());
         }
@@ -34,27 +34,27 @@ std::vector<std::string> parse_values(const nlohmann::json& values, std::string_
             }
         }
     } else {
-        refuse(json);
+        refuse(text);
     }
     return result;
 }
 
 }  // namespace
 
-Filters parse_filters(std::string_view json, std::span<const std::string_view> known) {
+Filters parse_filters(std::string_view text, std::span<const std::string_view> known) {
     Filters filters;
-    if (json.empty()) {
+    if (text.empty()) {
         return filters;
     }
-    const auto parsed = nlohmann::json::parse(json, nullptr, false);
+    const auto parsed = nlohmann::json::parse(text, nullptr, false);
     if (!parsed.is_object()) {
-        refuse(json);
+        refuse(text);
     }
     for (const auto& [key, values] : parsed.items()) {
         if (std::ranges::find(known, key) == known.end()) {
             throw InputError(fmt::format("Invalid filter '{}'", key));
         }
-        filters[key] = parse_values(values, json);
+        filters[key] = parse_values(values, text);
     }
     std::erase_if(filters, [](const auto& filter) { return filter.second.empty(); });
     return filters;

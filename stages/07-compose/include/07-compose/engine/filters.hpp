@@ -14,7 +14,7 @@ using Filters = std::map<std::string, std::vector<std::string>>;
 /// Reads {"label":{"a=b":true}} (Go) and {"label":["a=b"]} (docker-py) alike; nothing for "" .
 /// @param known the keys this request understands
 /// @throws InputError "Invalid filter 'x'" for another key, and for what is no such JSON
-Filters parse_filters(std::string_view json, std::span<const std::string_view> known);
+Filters parse_filters(std::string_view text, std::span<const std::string_view> known);
 
 /// Whether `labels` have every one of `wanted` ("key" or "key=value"): labels are the one key whose
 /// values are ANDed.
