@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -10,13 +11,21 @@
 
 namespace drydock::bench {
 
-/// One command to be timed.
+using Words = std::vector<std::string>;
+
+/// What is timed: one command, several after each other, or many at once.
 struct Row {
     std::string id{};
-    std::vector<std::string> argv{};  ///< argv[0] is an absolute path
-    std::vector<std::string> env{};   ///< all of it
+    Words argv{};               ///< argv[0] is an absolute path
+    std::vector<Words> then{};  ///< commands that follow, and count
+    int count = 1;              ///< how many times; "%n" in an argument is which
+    int at_once = 1;
+    Words env{};                  ///< all of it
+    std::vector<Words> before{};  ///< once before all rounds, not timed: what the row needs
+    std::vector<Words> after{};   ///< once after them
     bool without_cgroup2 =
         false;  ///< in a mount namespace that has the v1 controllers only (old crun wants that)
+    int more_mounts = 0;  ///< in a mount namespace with that many mounts more than the host's
 };
 
 /// One run of it.
@@ -41,12 +50,15 @@ class Runner {
                             std::chrono::milliseconds idle);
 
   private:
+    void prepare(const Row& row, Series& series);
+    /// @return the mount namespace of the row, or -1 for our own
+    [[nodiscard]] int surroundings_of(const Row& row) const;
     Sample time_once(const Row& row, Series& series) const;
-    void try_once(const Row& row, Series& series) const;
 
     std::mt19937 random_{std::random_device()()};
     UniqueFd own_mounts_{};
     UniqueFd mounts_without_cgroup2_{};
+    std::map<int, UniqueFd> more_mounts_{};
 };
 
 }  // namespace drydock::bench

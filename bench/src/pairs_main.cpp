@@ -1,8 +1,7 @@
 // drydock-bench-pairs: reads from standard input
-//   {"rounds": N, "idle_ms": M, "env": ["K=V"], "rows": [{"id": "x", "argv": ["/a", "b"],
-//   "without_cgroup2": false}]}
-// and writes what each row took, one sample a round, as JSON. bench/run makes the one and reads the
-// other.
+//   {"rounds": N, "idle_ms": M, "env": ["K=V"], "rows": [{"id": "x", "argv": ["/a", "b"]}]}
+// where a row may have every member of Row in pairs.hpp, and writes what each row took, one sample
+// a round, as JSON. bench/run makes the one and reads the other.
 #include <iostream>
 #include <iterator>
 #include <string>
@@ -22,10 +21,18 @@ using nlohmann::json;
 std::vector<drydock::bench::Row> rows_from(const json& request) {
     std::vector<drydock::bench::Row> rows;
     for (const json& row : request.at("rows")) {
+        using drydock::bench::Words;
+        using Commands = std::vector<Words>;
         rows.push_back({.id = row.at("id"),
                         .argv = row.at("argv"),
-                        .env = row.value("env", request.value("env", std::vector<std::string>{})),
-                        .without_cgroup2 = row.value("without_cgroup2", false)});
+                        .then = row.value("then", Commands()),
+                        .count = row.value("count", 1),
+                        .at_once = row.value("at_once", 1),
+                        .env = row.value("env", request.value("env", Words())),
+                        .before = row.value("before", Commands()),
+                        .after = row.value("after", Commands()),
+                        .without_cgroup2 = row.value("without_cgroup2", false),
+                        .more_mounts = row.value("more_mounts", 0)});
     }
     return rows;
 }

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -37,6 +38,30 @@ class Pairs(unittest.TestCase):
         self.assertEqual(rows["a"]["failure"], "no luck")
         self.assertIn("posix_spawn(/nowhere): No such file", rows["b"]["failure"])
         self.assertEqual(len(rows["c"]["wall_us"]), 2)
+
+    def test_a_row_is_prepared_once_and_may_be_several_commands(self):
+        with tempfile.TemporaryDirectory() as directory:
+            log = Path(directory) / "log"
+            write = lambda word: ["/bin/sh", "-c", f"echo {word} >> {log}"]
+            pairs(rounds=2, rows=[{"id": "a", "before": [write("before")], "argv": write("run"), "then": [write("then")],
+                                   "after": [write("after")]}])
+            self.assertEqual(log.read_text().split(), ["before"] + ["run", "then"] * 3 + ["after"])
+
+    def test_many_at_once_have_numbers_and_one_that_fails_is_the_rows_failure(self):
+        with tempfile.TemporaryDirectory() as directory:
+            result = pairs(rounds=1, rows=[{"id": "a", "count": 20, "at_once": 8, "argv": ["/bin/touch", directory + "/%n"]},
+                                           {"id": "b", "count": 9, "at_once": 4, "argv": ["/bin/sh", "-c", "test %n -ne 5"]}])
+            self.assertEqual({int(name) for name in os.listdir(directory)}, set(range(20)))
+            self.assertIn("failure", result["rows"][1])
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_more_mounts_are_the_rows_own(self):
+        before = len(Path("/proc/self/mountinfo").read_text().splitlines())
+        with tempfile.NamedTemporaryFile() as out:
+            row = {"id": "a", "more_mounts": 50, "argv": ["/bin/sh", "-c", f"wc -l < /proc/self/mountinfo > {out.name}"]}
+            self.assertNotIn("failure", pairs(rounds=1, rows=[row])["rows"][0])
+            self.assertEqual(int(Path(out.name).read_text()), before + 50)
+        self.assertEqual(len(Path("/proc/self/mountinfo").read_text().splitlines()), before)
 
     def test_a_request_that_is_none_is_one_line(self):
         self.assertTrue(pairs(rounds=1).startswith("drydock-bench-pairs: "))
