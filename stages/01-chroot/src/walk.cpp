@@ -107,10 +107,10 @@ Walk::Walk(WalkOptions options) : options_(std::move(options)) {
     }
 }
 
-void Walk::clone(std::uint64_t flags) {
+void Walk::clone(std::uint64_t flags, int cgroup) {
     meeting_ = Meeting::open();
     const pid_t host = ::getpid();
-    child_ = clone_child(flags);
+    child_ = clone_child(flags, cgroup);
     if (child_) {
         meeting_.keep_host_end();
         return;

@@ -1,6 +1,7 @@
 #include "03-cgroups/cgroup.hpp"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,7 +12,9 @@
 
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
+#include "03-cgroups/state.hpp"
 
+#include "cgroup_delegation.hpp"
 #include "cgroup_directory.hpp"
 
 namespace fs = std::filesystem;
@@ -21,6 +24,10 @@ namespace {
 
 /// The path below a tree's root for what a user asked for.
 std::string checked_path(const std::string& path) {
+    if (std::ranges::count(path, ':') == 2 && path.find('/') == std::string::npos) {
+        throw NotImplemented(
+            fmt::format("cgroup path \"{}\": groups that systemd makes (slice:prefix:name)", path));
+    }
     const std::string result = path.starts_with("/") ? path.substr(1) : "drydock/" + path;
     std::size_t begin = 0;
     while (begin <= result.size()) {
@@ -32,6 +39,10 @@ std::string checked_path(const std::string& path) {
                 path));
         }
         begin = end + 1;
+    }
+    if (result == "drydock") {
+        throw InputError(
+            "cgroup path \"/drydock\": every container's group lies below it; expected another");
     }
     return result;
 }
@@ -48,13 +59,25 @@ bool may_be_had_elsewhere(const std::error_code& code) {
                     to_text(hierarchy.kind), why));
 }
 
+/// With a place at which another process finds it too: on v2 what is "below our own" for us is not
+/// for one in another group.
+Cgroup owner_of(std::unique_ptr<Group> group, GroupPlace place, const Hierarchy& hierarchy) {
+    if (group && place.below_own && hierarchy.kind == HierarchyKind::V2) {
+        place = {.path = group->directories().at(0).lexically_relative(hierarchy.root).native()};
+    }
+    return {std::move(group), std::move(place)};
+}
+
 /// The group, or an empty owner where none can be had and none is needed.
 Cgroup make_where_we_may(const std::string& path, bool needed, const Hierarchy& hierarchy) {
     std::string why = "no cgroup file system at " + hierarchy.root.native();
-    for (const bool below_own : {false, true}) {
+    // Where systemd rules, its tree is for those to whom it gave a part, and that part for them.
+    const bool own_first =
+        hierarchy.kind == HierarchyKind::V2 && lives_in_delegated_group(hierarchy.root);
+    for (const bool below_own : {own_first, !own_first}) {
         const GroupPlace place{.path = path, .below_own = below_own};
         try {
-            return {make_group(hierarchy, place), place};
+            return owner_of(make_group(hierarchy, place), place, hierarchy);
         } catch (const std::system_error& e) {
             if (!may_be_had_elsewhere(e.code())) {
                 throw;
@@ -66,6 +89,24 @@ Cgroup make_where_we_may(const std::string& path, bool needed, const Hierarchy& 
         throw_no_group(hierarchy, why);
     }
     return {};
+}
+
+constexpr std::string_view kRunGroup = "run-";
+
+/// The process that a group was named after; nothing for another kind of name.
+std::optional<ProcessIdentity> maker_of(std::string_view name) {
+    if (!name.starts_with(kRunGroup)) {
+        return std::nullopt;
+    }
+    name.remove_prefix(kRunGroup.size());
+    const std::int64_t pid = cgroup_number(name.substr(0, name.find('-')));
+    const std::int64_t start =
+        cgroup_number(name.substr(std::min(name.find('-'), name.size() - 1) + 1));
+    if (pid <= 0 || start < 0) {
+        return std::nullopt;
+    }
+    return ProcessIdentity{.pid = static_cast<pid_t>(pid),
+                           .start_time = static_cast<std::uint64_t>(start)};
 }
 
 }  // namespace
@@ -94,10 +135,10 @@ Cgroup& Cgroup::operator=(Cgroup&& other) noexcept {
     return *this;
 }
 
-void Cgroup::set(const Limits& limits) {
+void Cgroup::set(const Limits& limits, bool fresh) {
     check_limits(limits);
     if (group_) {
-        std::ranges::move(group_->set(limits), std::back_inserter(warnings_));
+        std::ranges::move(group_->set(limits, fresh), std::back_inserter(warnings_));
     }
 }
 
@@ -194,7 +235,7 @@ Cgroup make_cgroup(const std::string& path, const Limits& limits, const Hierarch
     check_limits(limits);
     Cgroup cgroup = make_where_we_may(checked_path(path), limits.any(), hierarchy);
     if (cgroup) {
-        cgroup.set(limits);
+        cgroup.set(limits, true);
     } else if (limits.any()) {
         throw_no_group(hierarchy, "no cgroup file system at " + hierarchy.root.native());
     }
@@ -203,6 +244,32 @@ Cgroup make_cgroup(const std::string& path, const Limits& limits, const Hierarch
 
 Cgroup open_cgroup(const GroupPlace& place, const Hierarchy& hierarchy) {
     return {open_group(hierarchy, place), place};
+}
+
+std::string run_group_name() {
+    const ProcessIdentity self = identify(::getpid()).value_or(ProcessIdentity());
+    return fmt::format("{}{}-{}", kRunGroup, self.pid, self.start_time);
+}
+
+void sweep_run_groups(const Hierarchy& hierarchy) {
+    std::vector<fs::path> trees = {hierarchy.root, hierarchy.unified};
+    for (const std::string& controller : hierarchy.controllers) {
+        trees.push_back(hierarchy.root / controller);
+    }
+    for (const fs::path& tree : trees) {
+        std::vector<fs::path> left;
+        std::error_code ignored;
+        for (const auto& entry : fs::directory_iterator(tree / "drydock", ignored)) {
+            const std::optional<ProcessIdentity> maker = maker_of(entry.path().filename().native());
+            if (maker && !alive(*maker) && is_cgroup_directory(entry.path())) {
+                left.push_back(entry.path());
+            }
+        }
+        try {
+            remove_group_directories(left);
+        } catch (...) {  // NOLINT(bugprone-empty-catch): the next start tries again
+        }
+    }
 }
 
 void enter_cgroup_namespace() {

@@ -41,12 +41,6 @@ std::optional<std::string> read_optional(const CgroupDirectory& directory,
     }
 }
 
-std::int64_t to_number(std::string_view text) {
-    std::int64_t number = -1;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return error == std::errc() ? number : -1;
-}
-
 /// Makes one directory below `parent`. @return false when it was there
 bool make_one(const CgroupDirectory& parent, const std::string& name) {
     const int rc = ::mkdirat(parent.fd.get(), name.c_str(), 0755);
@@ -182,6 +176,14 @@ std::vector<pid_t> processes_below(const fs::path& path) {
     return pids;
 }
 
+bool has_file(const CgroupDirectory& directory, const std::string& file) {
+    return ::faccessat(directory.fd.get(), file.c_str(), F_OK, 0) == 0;
+}
+
+std::string read_text(const CgroupDirectory& directory, const std::string& file) {
+    return read_optional(directory, file).value_or("");
+}
+
 std::optional<std::string> read_value(const CgroupDirectory& directory, const std::string& file) {
     std::optional<std::string> text = read_optional(directory, file);
     if (text) {
@@ -191,19 +193,29 @@ std::optional<std::string> read_value(const CgroupDirectory& directory, const st
 }
 
 std::int64_t read_number(const CgroupDirectory& directory, const std::string& file) {
-    return to_number(read_value(directory, file).value_or(""));
+    return cgroup_number(read_value(directory, file).value_or(""));
+}
+
+std::int64_t cgroup_number(std::string_view text) {
+    std::int64_t number = -1;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() ? number : -1;
+}
+
+std::int64_t keyed_number(std::string_view text, std::string_view key) {
+    while (!text.empty()) {
+        const std::string_view line = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(line.size() + 1, text.size()));
+        if (line.starts_with(key) && line.substr(key.size()).starts_with(" ")) {
+            return cgroup_number(line.substr(key.size() + 1));
+        }
+    }
+    return -1;
 }
 
 std::int64_t read_keyed(const CgroupDirectory& directory, const std::string& file,
                         std::string_view key) {
-    std::istringstream lines(read_optional(directory, file).value_or(""));
-    std::string name;
-    for (std::string value; lines >> name >> value;) {
-        if (name == key) {
-            return to_number(value);
-        }
-    }
-    return -1;
+    return keyed_number(read_text(directory, file), key);
 }
 
 std::optional<std::string> own_group(std::string_view controller) {

@@ -44,6 +44,9 @@ std::filesystem::path remove_group_directories(const std::vector<std::filesystem
 /// The processes in it and in the groups below it.
 std::vector<pid_t> processes_below(const std::filesystem::path& path);
 
+bool has_file(const CgroupDirectory& directory, const std::string& file);
+/// A file's text; "" when there is no such file.
+std::string read_text(const CgroupDirectory& directory, const std::string& file);
 /// A file's first line; nothing when there is no such file.
 std::optional<std::string> read_value(const CgroupDirectory& directory, const std::string& file);
 /// The same as a number; -1 when there is no such file, or it holds a word ("max").
@@ -51,6 +54,11 @@ std::int64_t read_number(const CgroupDirectory& directory, const std::string& fi
 /// The number behind `key` in a file of "key number" lines; -1 when it is not there.
 std::int64_t read_keyed(const CgroupDirectory& directory, const std::string& file,
                         std::string_view key);
+
+/// The number behind `key` in a text of "key number" lines; -1 when it is not there.
+std::int64_t keyed_number(std::string_view text, std::string_view key);
+/// A number of a file; -1 for anything else.
+std::int64_t cgroup_number(std::string_view text);
 
 /// Our own group in the tree of `controller` ("" for v2), as a path below the tree's root without
 /// leading "/".

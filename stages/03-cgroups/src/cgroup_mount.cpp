@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include "cgroup_v1.hpp"
+
 namespace fs = std::filesystem;
 
 namespace drydock {
@@ -26,6 +28,11 @@ std::vector<MountSpec> cgroup_mounts(const MountSpec& asked, const Hierarchy& hi
                                       .data = "mode=755,size=64k"}};
     std::set<std::string> names;
     for (const std::string& controller : hierarchy.controllers) {
+        // Of a tree in which the container has no group of its own it would see the host's, with
+        // its release_agent (CVE-2022-0492).
+        if (!is_in_every_group_v1(controller)) {
+            continue;
+        }
         // Mounted together on the host, together here: "cpu,cpuacct".
         names.insert(fs::canonical(hierarchy.root / controller).filename().native());
     }

@@ -8,8 +8,8 @@
 namespace drydock {
 
 /// The mounts that a mount of type "cgroup" stands for: one on v2, a tmpfs with one for each
-/// controller on v1. Always read-only: a container that can write to its own group changes its own
-/// limits (CVE-2022-0492).
+/// controller of v1 in which a container has a group. Always read-only: a container that can write
+/// to its own group changes its own limits (CVE-2022-0492).
 /// @see OCI runtime-spec, config-linux.md, "Control groups"
 std::vector<MountSpec> cgroup_mounts(const MountSpec& asked, const Hierarchy& hierarchy);
 

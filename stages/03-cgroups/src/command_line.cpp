@@ -78,7 +78,7 @@ stage03::Options options_from(const stage02::Options& flags, const Limits& limit
     options.devices = default_devices();
     options.masked_paths = default_masked_paths();
     options.readonly_paths = default_readonly_paths();
-    options.cgroup_path = fmt::format("run-{}", ::getpid());
+    options.cgroup_path = run_group_name();
     options.limits = limits;
     options.device_rules = default_device_rules();
     options.user_name = flags.user.empty() ? "0" : flags.user;

@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <ranges>
@@ -53,6 +54,9 @@ bpf_insn shift_right(std::uint8_t destination, std::int32_t bits) {
 bpf_insn unless_equal(std::uint8_t reg, std::int64_t value) {
     return instruction(BPF_JMP | BPF_JNE | BPF_K, reg, 0, 0, static_cast<std::int32_t>(value));
 }
+bpf_insn unless_different(std::uint8_t reg, std::int32_t value) {
+    return instruction(BPF_JMP | BPF_JEQ | BPF_K, reg, 0, 0, value);
+}
 bpf_insn leave() {
     return instruction(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
 }
@@ -67,35 +71,73 @@ std::int32_t access_bits(const std::string& access) {
     return bits;
 }
 
+/// Appends what one rule does. Of the accesses asked for, those that no later rule has decided are
+/// in kAccess: a denial of one of them ends it, and what is allowed is taken out until none is
+/// left.
 void append_rule(const DeviceRule& rule, std::vector<bpf_insn>& program) {
     std::vector<bpf_insn> body;
     if (rule.type != 'a') {
         body.push_back(
             unless_equal(kType, rule.type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR));
-        // An access matches when the rule has all of it: a denial of "w" leaves one that only
-        // reads.
+    }
+    if (rule.major >= 0) {
+        body.push_back(unless_equal(kMajor, rule.major));
+    }
+    if (rule.minor >= 0) {
+        body.push_back(unless_equal(kMinor, rule.minor));
+    }
+    const std::int32_t bits = access_bits(rule.access);
+    if (rule.allow) {
+        body.push_back(mask(kAccess, ~bits));
+        body.push_back(unless_equal(kAccess, 0));
+    } else {
         body.push_back(move(kScratch, kAccess));
-        body.push_back(mask(kScratch, ~access_bits(rule.access)));
-        body.push_back(unless_equal(kScratch, 0));
-        if (rule.major >= 0) {
-            body.push_back(unless_equal(kMajor, rule.major));
-        }
-        if (rule.minor >= 0) {
-            body.push_back(unless_equal(kMinor, rule.minor));
-        }
+        body.push_back(mask(kScratch, bits));
+        body.push_back(unless_different(kScratch, 0));
     }
     body.push_back(set(kResult, rule.allow ? 1 : 0));
     body.push_back(leave());
     for (std::size_t i = 0; i < body.size(); ++i) {
-        if (body[i].code == (BPF_JMP | BPF_JNE | BPF_K)) {
+        if (BPF_CLASS(body[i].code) == BPF_JMP && body[i].code != (BPF_JMP | BPF_EXIT)) {
             body[i].off = static_cast<std::int16_t>(body.size() - i - 1);
         }
     }
     program.insert(program.end(), body.begin(), body.end());
 }
 
+bool decides_everything(const DeviceRule& rule) {
+    return rule.type == 'a' && rule.major < 0 && rule.minor < 0 && rule.access.size() == 3;
+}
+
 long bpf(int command, bpf_attr& attributes) {
     return ::syscall(SYS_bpf, command, &attributes, sizeof attributes);
+}
+
+/// The programs that decide about this very group's devices, not those above it.
+std::vector<UniqueFd> attached_filters(int group) {
+    std::array<std::uint32_t, 64> ids{};  // the kernel's own limit for one group
+    bpf_attr query{};
+    query.query.target_fd = static_cast<std::uint32_t>(group);
+    query.query.attach_type = BPF_CGROUP_DEVICE;
+    query.query.prog_ids = reinterpret_cast<std::uintptr_t>(ids.data());
+    query.query.prog_cnt = ids.size();
+    check(bpf(BPF_PROG_QUERY, query), "bpf(BPF_PROG_QUERY, BPF_CGROUP_DEVICE)");
+    std::vector<UniqueFd> filters;
+    for (std::uint32_t i = 0; i < query.query.prog_cnt; ++i) {
+        bpf_attr by_id{};
+        by_id.prog_id = ids.at(i);
+        filters.emplace_back(static_cast<int>(
+            check(bpf(BPF_PROG_GET_FD_BY_ID, by_id), "bpf(BPF_PROG_GET_FD_BY_ID, {})", ids.at(i))));
+    }
+    return filters;
+}
+
+void detach_filter(int group, int program) {
+    bpf_attr attributes{};
+    attributes.target_fd = static_cast<std::uint32_t>(group);
+    attributes.attach_bpf_fd = static_cast<std::uint32_t>(program);
+    attributes.attach_type = BPF_CGROUP_DEVICE;
+    check(bpf(BPF_PROG_DETACH, attributes), "bpf(BPF_PROG_DETACH, BPF_CGROUP_DEVICE)");
 }
 
 }  // namespace
@@ -113,8 +155,8 @@ std::vector<bpf_insn> compile_device_filter(std::span<const DeviceRule> rules) {
     // The last rule that matches decides, so the last is asked first.
     for (const DeviceRule& rule : rules | std::views::reverse) {
         append_rule(rule, program);
-        if (rule.type == 'a') {
-            return program;  // it decides about everything; what stands before it is never asked
+        if (decides_everything(rule)) {
+            break;  // what stands before it is never asked
         }
     }
     program.push_back(set(kResult, 0));
@@ -133,13 +175,25 @@ void attach_device_filter(int group, std::span<const DeviceRule> rules) {
     const UniqueFd loaded(static_cast<int>(
         check(bpf(BPF_PROG_LOAD, load_attributes),
               "bpf(BPF_PROG_LOAD, BPF_PROG_TYPE_CGROUP_DEVICE, {} instructions)", program.size())));
+    const std::vector<UniqueFd> before = attached_filters(group);
     bpf_attr attach_attributes{};
     attach_attributes.target_fd = static_cast<std::uint32_t>(group);
     attach_attributes.attach_bpf_fd = static_cast<std::uint32_t>(loaded.get());
     attach_attributes.attach_type = BPF_CGROUP_DEVICE;
     // Beside those of the groups above (systemd has some): each of them may deny.
     attach_attributes.attach_flags = BPF_F_ALLOW_MULTI;
+    if (before.size() == 1) {
+        // In one step, so that there is no moment without a filter (Linux 5.6).
+        attach_attributes.attach_flags |= BPF_F_REPLACE;
+        attach_attributes.replace_bpf_fd = static_cast<std::uint32_t>(before[0].get());
+    }
     check(bpf(BPF_PROG_ATTACH, attach_attributes), "bpf(BPF_PROG_ATTACH, BPF_CGROUP_DEVICE)");
+    if (before.size() > 1) {
+        // All have to allow, so the new one denies already while the old ones go.
+        for (const UniqueFd& old : before) {
+            detach_filter(group, old.get());
+        }
+    }
 }
 
 }  // namespace drydock

@@ -23,7 +23,7 @@ std::vector<DeviceRule> default_device_rules() {
 }
 
 std::string to_text(const DeviceRule& rule) {
-    if (rule.type == 'a') {
+    if (rule.type == 'a' && rule.major < 0 && rule.minor < 0 && rule.access.size() == 3) {
         return "a";
     }
     const auto number = [](std::int64_t n) { return n < 0 ? std::string("*") : std::to_string(n); };

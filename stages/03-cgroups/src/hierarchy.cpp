@@ -16,7 +16,9 @@ namespace fs = std::filesystem;
 namespace drydock {
 namespace {
 
-constexpr std::array kControllers = {"memory", "cpu", "cpuacct", "pids", "cpuset", "devices"};
+constexpr std::array kControllers = {"memory",  "cpu",      "cpuacct", "pids", "cpuset",
+                                     "devices", "freezer",  "blkio",   "io",   "hugetlb",
+                                     "net_cls", "net_prio", "rdma"};
 
 bool is_v2(const fs::path& path) {
     struct statfs status{};
@@ -63,6 +65,7 @@ Hierarchy find_hierarchy(const fs::path& root) {
         return has_v2 ? find_v2(root / "unified") : found;
     }
     found.kind = has_v2 ? HierarchyKind::Hybrid : HierarchyKind::V1;
+    found.unified = has_v2 ? root / "unified" : "";
     return found;
 }
 

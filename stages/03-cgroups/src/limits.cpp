@@ -47,6 +47,20 @@ std::optional<unsigned> unit_bits(std::string_view unit) {
 
 }  // namespace
 
+bool Limits::any() const {
+    Limits asked = *this;
+    for (auto* limit : {&asked.memory_bytes, &asked.memory_swap_bytes, &asked.nano_cpus,
+                        &asked.pids, &asked.memory_reservation_bytes, &asked.kernel_memory_bytes,
+                        &asked.kernel_tcp_bytes, &asked.cpu_realtime_runtime_us}) {
+        if (*limit == -1) {
+            limit->reset();
+        }
+    }
+    asked.cpu_period_us = Limits().cpu_period_us;
+    asked.check_before_update = false;
+    return asked != Limits();
+}
+
 std::int64_t parse_size(std::string_view text, std::string_view what) {
     std::string_view rest = text;
     const std::optional<double> number = take_number(rest);
@@ -88,33 +102,6 @@ std::string size_text(std::int64_t bytes) {
     return fmt::format("{:.4g} {}", amount, kUnits.at(unit - 1));
 }
 
-void check_limits(const Limits& limits) {
-    if (limits.memory_bytes && *limits.memory_bytes < kMinMemoryBytes) {
-        throw InputError(fmt::format("memory limit {}: expected at least {}",
-                                     size_text(*limits.memory_bytes), size_text(kMinMemoryBytes)));
-    }
-    if (limits.memory_swap_bytes && *limits.memory_swap_bytes != -1 &&
-        *limits.memory_swap_bytes < limits.memory_bytes.value_or(0)) {
-        throw InputError(
-            fmt::format("memory and swap limit {}: expected at least the memory limit, {}, or -1",
-                        size_text(*limits.memory_swap_bytes), size_text(*limits.memory_bytes)));
-    }
-    if (limits.nano_cpus && *limits.nano_cpus < kMinNanoCpus) {
-        throw InputError(fmt::format("CPU limit {}: expected at least 0.01",
-                                     static_cast<double>(*limits.nano_cpus) / 1e9));
-    }
-    if (limits.cpu_period_us < 1000 || limits.cpu_period_us > 1'000'000) {
-        throw InputError(
-            fmt::format("CPU period {} µs: expected 1000 to 1000000", limits.cpu_period_us));
-    }
-    if (limits.cpu_shares && (*limits.cpu_shares < 2 || *limits.cpu_shares > 262144)) {
-        throw InputError(fmt::format("CPU shares {}: expected 2 to 262144", *limits.cpu_shares));
-    }
-    if (limits.pids && *limits.pids < 1) {
-        throw InputError(fmt::format("pids limit {}: expected at least 1", *limits.pids));
-    }
-}
-
 std::string oom_text(int exit_status, bool oom_killed, const Limits& limits) {
     if (!oom_killed || exit_status != 128 + SIGKILL) {
         return "";
@@ -125,7 +112,7 @@ std::string oom_text(int exit_status, bool oom_killed, const Limits& limits) {
 }
 
 std::int64_t cpu_quota_us(const Limits& limits) {
-    if (!limits.nano_cpus) {
+    if (limits.nano_cpus.value_or(-1) == -1) {
         return -1;
     }
     return std::llround(static_cast<double>(*limits.nano_cpus) *
@@ -135,6 +122,11 @@ std::int64_t cpu_quota_us(const Limits& limits) {
 std::int64_t cpu_weight(std::int64_t shares) {
     // The line through (2, 1) and (262144, 10000), as runc and crun convert.
     return 1 + (shares - 2) * 9999 / 262142;
+}
+
+std::int64_t io_weight(std::int64_t weight) {
+    // The line through (10, 1) and (1000, 10000), as runc and crun convert.
+    return 1 + (weight - 10) * 9999 / 990;
 }
 
 }  // namespace drydock

@@ -3,6 +3,7 @@
 #include "01-chroot/command_line.hpp"
 #include "01-chroot/error.hpp"
 #include "02-namespaces/command_line.hpp"
+#include "03-cgroups/cgroup.hpp"
 #include "03-cgroups/command_line.hpp"
 #include "03-cgroups/limits.hpp"
 #include "03-cgroups/run.hpp"
@@ -22,6 +23,7 @@ int main(int argc, char** argv) {
         }
         flags.rootfs = drydock::checked_rootfs(flags.rootfs);
         drydock::check_limits(limits);
+        drydock::sweep_run_groups();
         const drydock::stage03::Ended ended =
             drydock::stage03::run(drydock::options_from(flags, limits));
         if (const std::string text = drydock::oom_text(ended.exit_status, ended.oom_killed, limits);

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +16,8 @@
 #include "01-chroot/check.hpp"
 #include "01-chroot/file.hpp"
 
+#include "cgroup_directory.hpp"
+
 namespace drydock {
 namespace {
 
@@ -25,20 +26,7 @@ namespace {
 std::int64_t count_in(int file, std::string_view key) {
     std::array<char, 4096> buffer{};
     const ssize_t n = ::pread(file, buffer.data(), buffer.size(), 0);
-    if (n <= 0) {
-        return -1;
-    }
-    std::string_view text(buffer.data(), static_cast<std::size_t>(n));
-    while (!text.empty()) {
-        const std::string_view line = text.substr(0, text.find('\n'));
-        text.remove_prefix(std::min(line.size() + 1, text.size()));
-        if (line.starts_with(key) && line.substr(key.size()).starts_with(" ")) {
-            std::int64_t count = -1;
-            std::from_chars(line.data() + key.size() + 1, line.data() + line.size(), count);
-            return count;
-        }
-    }
-    return -1;
+    return n <= 0 ? -1 : keyed_number({buffer.data(), static_cast<std::size_t>(n)}, key);
 }
 
 }  // namespace

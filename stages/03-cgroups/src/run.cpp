@@ -30,6 +30,11 @@ struct Start final : Running {
         return (options.namespaces & flag) != 0;
     }
 
+    /// Moving into a group of cgroup v2 waits for every CPU; being cloned into it does not.
+    [[nodiscard]] bool is_born_inside() const {
+        return group.clone_fd() >= 0 && !walk.skips("join-cgroup");
+    }
+
     Options options;
     std::vector<sock_filter> filter{};
     User user{};
@@ -53,7 +58,8 @@ void clone_into_namespaces(Start& s) {
     // The cgroup namespace comes after the join: its root is the group in which the process is when
     // it is made.
     // The time namespace comes with its offsets.
-    s.walk.clone(s.options.namespaces & ~(std::uint64_t{CLONE_NEWCGROUP} | CLONE_NEWTIME));
+    s.walk.clone(s.options.namespaces & ~(std::uint64_t{CLONE_NEWCGROUP} | CLONE_NEWTIME),
+                 s.is_born_inside() ? s.group.clone_fd() : -1);
 }
 
 void set_id_maps(Start& s) {
@@ -114,7 +120,7 @@ constexpr Step<Start> kSteps[] = {
     {"root-inside",    Side::Child, [](Start& s) { if (s.has_new(CLONE_NEWUSER)) { become_first_inside(s.options.id_maps); } }, "user_namespaces(7)"},
     {"session",        Side::Child, [](Start&) { leave_terminal(); },                                   "setsid(2)"},
     {"join-namespaces", Side::Child, join_others,                                                       "setns(2)"},
-    {"join-cgroup",    Side::Child, [](Start& s) { s.group.join(); },                                   "cgroups(7), \"tasks\" and \"cgroup.procs\""},
+    {"join-cgroup",    Side::Child, [](Start& s) { s.group.join(s.is_born_inside()); },                                   "cgroups(7), \"tasks\" and \"cgroup.procs\""},
     {"cgroup-namespace", Side::Child, [](Start& s) { if (s.has_new(CLONE_NEWCGROUP)) { enter_cgroup_namespace(); } }, "cgroup_namespaces(7)"},
     {"time-namespace", Side::Child, [](Start& s) { if (s.has_new(CLONE_NEWTIME)) { enter_time_namespace(s.options.clock_offsets); } }, "time_namespaces(7)"},
     {"attributes",     Side::Child, [](Start& s) { set_attributes(s.options.attributes); },             "proc(5), sched_setattr(2), personality(2)"},

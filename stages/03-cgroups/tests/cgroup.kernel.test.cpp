@@ -23,67 +23,27 @@
 #include "testing/in_child.hpp"
 #include "testing/skip.hpp"
 
+#include "cgroup_fixture.hpp"
+
 namespace fs = std::filesystem;
 using drydock::Cgroup;
 using drydock::Child;
 using drydock::Hierarchy;
 using drydock::HierarchyKind;
 using drydock::InputError;
+using drydock::testing::all_gone;
+using drydock::testing::comes_true;
 using drydock::testing::ContainsSubstring;
+using drydock::testing::eat_memory;
 using drydock::testing::in_child;
 using drydock::testing::in_child_as;
+using drydock::testing::joined;
+using drydock::testing::offered_hierarchies;
+using drydock::testing::offers;
+using drydock::testing::sleep_forever;
+using drydock::testing::unique_group_name;
 
 namespace {
-
-std::vector<Hierarchy> offered() {
-    std::vector<Hierarchy> list = {drydock::find_hierarchy()};
-    if (list[0].kind == HierarchyKind::Hybrid) {
-        list.push_back(drydock::find_hierarchy(list[0].root / "unified"));
-    }
-    return list;
-}
-
-bool offers(const Hierarchy& hierarchy, const char* controller) {
-    return std::ranges::find(hierarchy.controllers, controller) != hierarchy.controllers.end();
-}
-
-std::string unique_name() {
-    static int count = 0;
-    return "test-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
-}
-
-template <class Condition>
-bool becomes_true(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > deadline) {
-            return false;
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
-}
-
-/// A process in the group that does `body` and ends with what it gives back.
-Child joined(Cgroup& cgroup, const std::function<int()>& body) {
-    Child child = drydock::clone_child(0);
-    if (!child) {
-        try {
-            cgroup.join();
-            ::_exit(body());
-        } catch (const std::exception& e) {
-            static_cast<void>(std::fprintf(stderr, "%s\n", e.what()));
-            ::_exit(125);
-        }
-    }
-    return child;
-}
-
-int sleep_forever() {
-    for (;;) {
-        ::pause();
-    }
-}
 
 /// Whether every line of /proc/self/cgroup for which there is a directory names it.
 bool is_inside(const std::string& name) {
@@ -96,24 +56,12 @@ bool is_inside(const std::string& name) {
     return false;
 }
 
-bool all_gone(const std::vector<fs::path>& paths) {
-    return std::ranges::none_of(paths, [](const fs::path& path) { return fs::exists(path); });
-}
-
-int eat_memory() {
-    for (;;) {
-        constexpr std::size_t kStep = std::size_t{1} << 20U;
-        auto* block = static_cast<char*>(std::malloc(kStep));
-        std::memset(block, 1, kStep);
-    }
-}
-
 }  // namespace
 
 TEST_CASE("Cgroup: who joined is inside, a child born at once too", "[03][cgroup]") {
-    for (const Hierarchy& hierarchy : offered()) {
+    for (const Hierarchy& hierarchy : offered_hierarchies()) {
         CAPTURE(to_text(hierarchy.kind));
-        const std::string name = unique_name();
+        const std::string name = unique_group_name();
         Cgroup cgroup = drydock::make_cgroup(name, {}, hierarchy);
         const std::vector<fs::path> directories = cgroup.directories();
         REQUIRE(!directories.empty());
@@ -136,9 +84,9 @@ TEST_CASE("Cgroup: who joined is inside, a child born at once too", "[03][cgroup
 }
 
 TEST_CASE("Cgroup: kill reaches those who left for a session of their own", "[03][cgroup]") {
-    for (const Hierarchy& hierarchy : offered()) {
+    for (const Hierarchy& hierarchy : offered_hierarchies()) {
         CAPTURE(to_text(hierarchy.kind));
-        Cgroup cgroup = drydock::make_cgroup(unique_name(), {}, hierarchy);
+        Cgroup cgroup = drydock::make_cgroup(unique_group_name(), {}, hierarchy);
         Child child = joined(cgroup, [] {
             if (::fork() == 0) {
                 ::setsid();
@@ -155,23 +103,23 @@ TEST_CASE("Cgroup: kill reaches those who left for a session of their own", "[03
                       "0\n");  // nobody can be born any more
             }
         }
-        CHECK(becomes_true([&] { return !cgroup.populated(); }));
+        CHECK(comes_true([&] { return !cgroup.populated(); }));
     }
 }
 
 TEST_CASE("Cgroup: kill reaches those who are somebody else by the time they are found",
           "[03][cgroup]") {
-    for (const Hierarchy& hierarchy : offered()) {
+    for (const Hierarchy& hierarchy : offered_hierarchies()) {
         if (hierarchy.kind != HierarchyKind::V2 && !offers(hierarchy, "pids")) {
             continue;
         }
         CAPTURE(to_text(hierarchy.kind));
-        Cgroup cgroup = drydock::make_cgroup(unique_name(), {}, hierarchy);
+        Cgroup cgroup = drydock::make_cgroup(unique_group_name(), {}, hierarchy);
         Child child = joined(cgroup, [] {
             constexpr int kAtOnce = 16;
             for (int i = 0; i < kAtOnce; ++i) {
                 if (::fork() == 0) {
-                    // Longer than becomes_true() waits, but not for ever: a kill that fails must
+                    // Longer than comes_true() waits, but not for ever: a kill that fails must
                     // not stay.
                     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
                     while (std::chrono::steady_clock::now() < end) {
@@ -187,20 +135,20 @@ TEST_CASE("Cgroup: kill reaches those who are somebody else by the time they are
         CHECK(child.wait() == 0);
         CHECK(cgroup.populated());
         cgroup.kill();
-        CHECK(becomes_true([&] { return !cgroup.populated(); }));
+        CHECK(comes_true([&] { return !cgroup.populated(); }));
     }
 }
 
 TEST_CASE("Cgroup: its destructor ends who is inside and removes every directory", "[03][cgroup]") {
-    for (const Hierarchy& hierarchy : offered()) {
+    for (const Hierarchy& hierarchy : offered_hierarchies()) {
         CAPTURE(to_text(hierarchy.kind));
         std::vector<fs::path> directories;
         Child child;
         {
-            Cgroup cgroup = drydock::make_cgroup(unique_name(), {}, hierarchy);
+            Cgroup cgroup = drydock::make_cgroup(unique_group_name(), {}, hierarchy);
             directories = cgroup.directories();
             child = joined(cgroup, sleep_forever);
-            REQUIRE(becomes_true([&] { return cgroup.populated(); }));
+            REQUIRE(comes_true([&] { return cgroup.populated(); }));
         }
         CHECK(child.wait() == 128 + SIGKILL);
         CHECK(all_gone(directories));
@@ -208,9 +156,9 @@ TEST_CASE("Cgroup: its destructor ends who is inside and removes every directory
 }
 
 TEST_CASE("Cgroup: groups that were made inside it go with it", "[03][cgroup]") {
-    for (const Hierarchy& hierarchy : offered()) {
+    for (const Hierarchy& hierarchy : offered_hierarchies()) {
         CAPTURE(to_text(hierarchy.kind));
-        Cgroup cgroup = drydock::make_cgroup(unique_name(), {}, hierarchy);
+        Cgroup cgroup = drydock::make_cgroup(unique_group_name(), {}, hierarchy);
         const std::vector<fs::path> directories = cgroup.directories();
         for (const fs::path& directory : directories) {
             fs::create_directories(directory / "a" / "b");
@@ -221,27 +169,31 @@ TEST_CASE("Cgroup: groups that were made inside it go with it", "[03][cgroup]") 
 }
 
 TEST_CASE("make_cgroup: a group that somebody is in is refused and stays", "[03][cgroup]") {
-    for (const Hierarchy& hierarchy : offered()) {
+    for (const Hierarchy& hierarchy : offered_hierarchies()) {
         CAPTURE(to_text(hierarchy.kind));
-        const std::string name = unique_name();
+        const std::string name = unique_group_name();
         Cgroup cgroup = drydock::make_cgroup(name, {}, hierarchy);
         const Child child = joined(cgroup, sleep_forever);
-        REQUIRE(becomes_true([&] { return cgroup.populated(); }));
+        REQUIRE(comes_true([&] { return cgroup.populated(); }));
         CHECK_THROWS_WITH(drydock::make_cgroup(name, {}, hierarchy), ContainsSubstring("in use"));
         CHECK(cgroup.populated());
     }
 }
 
 TEST_CASE("make_group: below our own group, who joined is below it", "[03][cgroup]") {
-    for (const Hierarchy& hierarchy : offered()) {
+    for (const Hierarchy& hierarchy : offered_hierarchies()) {
         CAPTURE(to_text(hierarchy.kind));
-        const drydock::GroupPlace place{.path = "drydock/" + unique_name(), .below_own = true};
+        const drydock::GroupPlace place{.path = "drydock/" + unique_group_name(),
+                                        .below_own = true};
         Cgroup cgroup(drydock::make_group(hierarchy, place), place);
-        const std::vector<fs::path> directories = cgroup.directories();
+        std::vector<fs::path> directories = cgroup.directories();
         const Child child = joined(cgroup, sleep_forever);
-        CHECK(becomes_true([&] { return cgroup.populated(); }));
+        CHECK(comes_true([&] { return cgroup.populated(); }));
         Cgroup again = drydock::open_cgroup(place, hierarchy);
-        CHECK(again.directories() == directories);
+        std::vector<fs::path> found = again.directories();
+        std::ranges::sort(directories);
+        std::ranges::sort(found);
+        CHECK(found == directories);
         CHECK(again.populated());
         again.release();
         cgroup.remove();
@@ -250,7 +202,7 @@ TEST_CASE("make_group: below our own group, who joined is below it", "[03][cgrou
 }
 
 TEST_CASE("Cgroup: groups above it that it was put below go when they are empty", "[03][cgroup]") {
-    const std::string name = unique_name();
+    const std::string name = unique_group_name();
     Cgroup first = drydock::make_cgroup(name + "/a/b", {});
     Cgroup second = drydock::make_cgroup(name + "/c", {});
     const fs::path directory = first.directories().at(0);
@@ -263,7 +215,7 @@ TEST_CASE("Cgroup: groups above it that it was put below go when they are empty"
 
 TEST_CASE("make_cgroup: a path that leads out of its place is refused", "[03][cgroup]") {
     for (const char* path :
-         {"..", "../x", "/../x", "a//b", "a/../../b", "", "/", ".", "a/", "//a"}) {
+         {"..", "../x", "/../x", "a//b", "a/../../b", "", "/", ".", "a/", "//a", "/drydock"}) {
         CAPTURE(path);
         CHECK_THROWS_AS(drydock::make_cgroup(path, {}), InputError);
     }
@@ -271,12 +223,13 @@ TEST_CASE("make_cgroup: a path that leads out of its place is refused", "[03][cg
 
 TEST_CASE("Cgroup: a process over its memory is killed, and it shows as out of memory",
           "[03][cgroup]") {
-    for (const Hierarchy& hierarchy : offered()) {
+    for (const Hierarchy& hierarchy : offered_hierarchies()) {
         if (!offers(hierarchy, "memory")) {
             continue;
         }
         Cgroup cgroup = drydock::make_cgroup(
-            unique_name(), {.memory_bytes = 8 << 20, .memory_swap_bytes = 8 << 20}, hierarchy);
+            unique_group_name(), {.memory_bytes = 8 << 20, .memory_swap_bytes = 8 << 20},
+            hierarchy);
         CHECK(joined(cgroup, eat_memory).wait() == 128 + SIGKILL);
         CHECK(cgroup.statistics().oom_kills > 0);
         CHECK(cgroup.statistics().memory_peak_bytes <= 8 << 20);
@@ -285,8 +238,8 @@ TEST_CASE("Cgroup: a process over its memory is killed, and it shows as out of m
 }
 
 TEST_CASE("Cgroup: a plain SIGKILL does not show as out of memory", "[03][cgroup]") {
-    for (const Hierarchy& hierarchy : offered()) {
-        Cgroup cgroup = drydock::make_cgroup(unique_name(), {}, hierarchy);
+    for (const Hierarchy& hierarchy : offered_hierarchies()) {
+        Cgroup cgroup = drydock::make_cgroup(unique_group_name(), {}, hierarchy);
         Child child = joined(cgroup, sleep_forever);
         child.signal(SIGKILL);
         CHECK(child.wait() == 128 + SIGKILL);
@@ -295,11 +248,11 @@ TEST_CASE("Cgroup: a plain SIGKILL does not show as out of memory", "[03][cgroup
 }
 
 TEST_CASE("Cgroup: a fork beyond the limit of processes fails", "[03][cgroup]") {
-    for (const Hierarchy& hierarchy : offered()) {
+    for (const Hierarchy& hierarchy : offered_hierarchies()) {
         if (!offers(hierarchy, "pids")) {
             continue;
         }
-        Cgroup cgroup = drydock::make_cgroup(unique_name(), {.pids = 5}, hierarchy);
+        Cgroup cgroup = drydock::make_cgroup(unique_group_name(), {.pids = 5}, hierarchy);
         Child bomb = joined(cgroup, [] {
             int children = 0;
             while (true) {
@@ -320,19 +273,19 @@ TEST_CASE("Cgroup: a fork beyond the limit of processes fails", "[03][cgroup]") 
 }
 
 TEST_CASE("Cgroup: a process that wants more CPU than its quota is throttled", "[03][cgroup]") {
-    for (const Hierarchy& hierarchy : offered()) {
+    for (const Hierarchy& hierarchy : offered_hierarchies()) {
         if (!offers(hierarchy, "cpu")) {
             continue;
         }
         Cgroup cgroup = drydock::make_cgroup(
-            unique_name(), {.nano_cpus = 100'000'000, .cpu_period_us = 10'000}, hierarchy);
+            unique_group_name(), {.nano_cpus = 100'000'000, .cpu_period_us = 10'000}, hierarchy);
         const Child busy = joined(cgroup, [] {
             for (;;) {
                 ::getppid();
             }
             return 0;
         });
-        CHECK(becomes_true([&] { return cgroup.statistics().throttled_periods >= 3; }));
+        CHECK(comes_true([&] { return cgroup.statistics().throttled_periods >= 3; }));
         CHECK(cgroup.statistics().cpu_ns > 0);
     }
     SUCCEED();
@@ -344,10 +297,12 @@ TEST_CASE("make_cgroup: on v1 a cpuset takes its parent's CPUs and memory nodes"
         drydock::testing::skip_test("no cpuset of cgroup v1 here");
         return;
     }
-    const Cgroup cgroup = drydock::make_cgroup(unique_name(), {}, hierarchy);
+    Cgroup cgroup = drydock::make_cgroup(unique_group_name(), {.cpuset_cpus = "0"}, hierarchy);
+    CHECK(joined(cgroup, [] { return ::sysconf(_SC_NPROCESSORS_ONLN) > 0 ? 0 : 1; }).wait() == 0);
     for (const fs::path& directory : cgroup.directories()) {
         if (directory.native().find("cpuset") != std::string::npos) {
-            CHECK(drydock::read_file(directory / "cpuset.cpus") ==
+            CHECK(drydock::read_file(directory / "cpuset.cpus") == "0\n");
+            CHECK(drydock::read_file(directory.parent_path() / "cpuset.cpus") ==
                   drydock::read_file(hierarchy.root / "cpuset/cpuset.cpus"));
             CHECK(drydock::read_file(directory / "cpuset.mems") ==
                   drydock::read_file(hierarchy.root / "cpuset/cpuset.mems"));
@@ -357,11 +312,11 @@ TEST_CASE("make_cgroup: on v1 a cpuset takes its parent's CPUs and memory nodes"
 
 TEST_CASE("make_cgroup: a limit without its controller is refused and leaves nothing",
           "[03][cgroup]") {
-    for (const Hierarchy& hierarchy : offered()) {
+    for (const Hierarchy& hierarchy : offered_hierarchies()) {
         if (offers(hierarchy, "memory")) {
             continue;
         }
-        const std::string name = unique_name();
+        const std::string name = unique_group_name();
         CHECK_THROWS_WITH(drydock::make_cgroup(name, {.memory_bytes = 64 << 20}, hierarchy),
                           ContainsSubstring("memory limit cannot be had"));
         CHECK(!fs::exists(hierarchy.root / "drydock" / name));
@@ -383,11 +338,11 @@ TEST_CASE(
     "make_cgroup: somebody without rights gets none, and an error only when a limit is asked for",
     "[03][cgroup]") {
     constexpr unsigned kNobody = 65534;
-    CHECK(in_child_as(kNobody, [] { return drydock::make_cgroup(unique_name(), {}) ? 1 : 0; }) ==
-          0);
+    CHECK(in_child_as(kNobody,
+                      [] { return drydock::make_cgroup(unique_group_name(), {}) ? 1 : 0; }) == 0);
     CHECK(in_child_as(kNobody, [] {
               try {
-                  drydock::make_cgroup(unique_name(), {.memory_bytes = 64 << 20});
+                  drydock::make_cgroup(unique_group_name(), {.memory_bytes = 64 << 20});
               } catch (const InputError& e) {
                   return std::string(e.what()).find("limits cannot be had here") !=
                                  std::string::npos
@@ -399,12 +354,12 @@ TEST_CASE(
 }
 
 TEST_CASE("set_devices: what is not allowed cannot be opened, null can", "[03][cgroup]") {
-    for (const Hierarchy& hierarchy : offered()) {
+    for (const Hierarchy& hierarchy : offered_hierarchies()) {
         if (hierarchy.kind != HierarchyKind::V2 && !offers(hierarchy, "devices")) {
             continue;
         }
         CAPTURE(to_text(hierarchy.kind));
-        Cgroup cgroup = drydock::make_cgroup(unique_name(), {}, hierarchy);
+        Cgroup cgroup = drydock::make_cgroup(unique_group_name(), {}, hierarchy);
         cgroup.set_devices(drydock::default_device_rules());
         CHECK(joined(cgroup, [] {
                   const drydock::UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
@@ -426,13 +381,13 @@ TEST_CASE("set_devices: of several rules the last that matches decides", "[03][c
         {{allow_null, deny_all}, 0},
         {{{.allow = true}}, 3},
     };
-    for (const Hierarchy& hierarchy : offered()) {
+    for (const Hierarchy& hierarchy : offered_hierarchies()) {
         if (hierarchy.kind != HierarchyKind::V2 && !offers(hierarchy, "devices")) {
             continue;
         }
         for (const auto& [rules, expected] : table) {
             CAPTURE(to_text(hierarchy.kind), to_text(rules.back()), expected);
-            Cgroup cgroup = drydock::make_cgroup(unique_name(), {}, hierarchy);
+            Cgroup cgroup = drydock::make_cgroup(unique_group_name(), {}, hierarchy);
             cgroup.set_devices(rules);
             CHECK(joined(cgroup, [] {
                       const drydock::UniqueFd to_read(::open("/dev/null", O_RDONLY | O_CLOEXEC));

@@ -6,6 +6,8 @@
 #include <sstream>
 
 #include "01-chroot/file.hpp"
+#include "03-cgroups/cgroup.hpp"
+#include "03-cgroups/state.hpp"
 
 #include "testing/catch.hpp"
 #include "testing/program.hpp"
@@ -83,6 +85,11 @@ std::vector<std::string> step_names() {
     return names;
 }
 
+/// As run_group_name() says it for another process.
+std::string group_name_of(pid_t pid) {
+    return fmt::format("run-{}-{}", pid, drydock::identify(pid).value().start_time);
+}
+
 }  // namespace
 
 TEST_CASE("drydock-03: a command over its memory dies, and that is said in one line", "[03][run]") {
@@ -134,11 +141,46 @@ TEST_CASE("drydock-03: without join-cgroup a memory limit does nothing", "[03][r
     CHECK(outcome.out == "41943040\n");
 }
 
+TEST_CASE("drydock-03: the group that one left when it was killed goes with the next start",
+          "[03][run]") {
+    Child child = start_program(command({"--memory", "64m"}, {"sleep", "1000"}));
+    const std::string name = group_name_of(child.pid());
+    REQUIRE(becomes_true([&] {
+        drydock::Cgroup open = drydock::open_cgroup({.path = "drydock/" + name});
+        const bool populated = open.populated();
+        open.release();
+        return populated;
+    }));
+    child.signal(SIGKILL);
+    CHECK(child.wait() == 128 + SIGKILL);
+    REQUIRE(becomes_true([&] {
+        drydock::Cgroup open = drydock::open_cgroup({.path = "drydock/" + name});
+        const bool empty = open && !open.populated();
+        open.release();
+        return empty;
+    }));
+    // One that still runs is left alone.
+    Child other = start_program(command({"--memory", "64m"}, {"sleep", "1000"}));
+    const std::string others = group_name_of(other.pid());
+    REQUIRE(becomes_true([&] { return !cgroups_named(others).empty(); }));
+    CHECK(drydock_03({}, {"true"}).status == 0);
+    CHECK(cgroups_named(name).empty());
+    CHECK(!cgroups_named(others).empty());
+    CHECK(becomes_true([&] {
+        try {
+            other.signal(SIGINT);  // the third kills
+        } catch (const std::system_error&) {
+            return true;
+        }
+        return cgroups_named(others).empty();
+    }));
+}
+
 TEST_CASE("drydock-03: the limits are in its group while it runs, and Ctrl-C leaves nothing",
           "[03][run]") {
     Child child = start_program(
         command({"--memory", "64m", "--cpus", "0.5", "--pids-limit", "20"}, {"sleep", "1000"}));
-    const std::string name = "run-" + std::to_string(child.pid());
+    const std::string name = group_name_of(child.pid());
     const auto group = [&] { return drydock::open_cgroup({.path = "drydock/" + name}); };
     CHECK(becomes_true([&] {
         drydock::Cgroup open = group();

@@ -42,9 +42,10 @@ class Child {
 /// asks for (CLONE_NEW* of clone(2); 0 for none). Returns twice, as fork(2) does: in the child the
 /// result is empty. The caller must have one thread only: a copy of another thread's held lock is
 /// never released.
+/// @param cgroup a directory of cgroup v2 for the child to be born into; -1: its parent's
 /// @throws std::system_error EPERM (namespaces need CAP_SYS_ADMIN or CLONE_NEWUSER), EAGAIN, ENOSPC
 /// @see    clone(2), "clone3"
-Child clone_child(std::uint64_t flags);
+Child clone_child(std::uint64_t flags, int cgroup = -1);
 
 /// The names of the CLONE_* bits in `flags`: "CLONE_NEWPID|CLONE_NEWNS", "0".
 std::string clone_flag_names(std::uint64_t flags);

@@ -49,7 +49,10 @@ class Walk {
 
     /// The step "clone": splits into host and child (clone_child in child.hpp). The child dies with
     /// the host.
-    void clone(std::uint64_t flags);
+    /// @param cgroup as for clone_child()
+    void clone(std::uint64_t flags, int cgroup = -1);
+    /// Whether the step `name` is left out of this walk.
+    [[nodiscard]] bool skips(std::string_view name) const;
     [[nodiscard]] bool in_child() const noexcept { return side_ == Side::Child; }
     [[nodiscard]] Child& child() noexcept { return child_; }
     [[nodiscard]] const BlockedSignals& signals() const noexcept { return signals_; }
@@ -84,7 +87,6 @@ class Walk {
     [[noreturn]] void throw_child_failed(const StepLabel& row, const Message& message);
     [[noreturn]] void throw_child_died();
     void report(StepReport report);
-    [[nodiscard]] bool skips(std::string_view name) const;
     void inject_fault(std::string_view step, std::string_view moment) const;
 
     WalkOptions options_;

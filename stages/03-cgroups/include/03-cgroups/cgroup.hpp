@@ -29,8 +29,9 @@ class Cgroup {
 
     /// Sets those of the limits that are given, now or while it runs ("update"): all, or none when
     /// one fails. Adds to warnings().
+    /// @param fresh nobody has been in it yet, and the caller removes it after a failure
     /// @throws InputError when a limit is below what can work, or there is no controller for it
-    void set(const Limits& limits);
+    void set(const Limits& limits, bool fresh = false);
     /// Replaces the rules, also while it runs.
     void set_devices(std::span<const DeviceRule> rules);
     /// What was asked of set() and has no effect on this kernel, one text each.
@@ -77,6 +78,13 @@ Cgroup make_cgroup(const std::string& path, const Limits& limits,
 
 /// What is left of the group at `place`, to clean up after a crash; empty when nothing is.
 Cgroup open_cgroup(const GroupPlace& place, const Hierarchy& hierarchy = find_hierarchy());
+
+/// Removes the groups of `drydock-03 run` whose maker was killed before it could: those named
+/// run_group_name() of a process that is no more, below "drydock/", with nobody in them. Best
+/// effort.
+void sweep_run_groups(const Hierarchy& hierarchy = find_hierarchy());
+/// "run-PID-START", after the calling process: a name that no later one has.
+std::string run_group_name();
 
 /// The step "cgroup-namespace": from now on this process sees its own group as the root of every
 /// tree.

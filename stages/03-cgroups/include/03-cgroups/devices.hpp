@@ -6,11 +6,12 @@
 
 namespace drydock {
 
-/// Allows or denies a group the use of devices; of several rules the last that matches decides.
+/// Allows or denies a group the use of devices. About each access the last rule that matches
+/// decides; what none matches is denied.
 /// @see OCI runtime-spec, config-linux.md, "Allowed Device list"
 struct DeviceRule {
     bool allow = false;
-    char type = 'a';             ///< 'a' all, 'c' character, 'b' block
+    char type = 'a';             ///< 'c' character, 'b' block, 'a' both
     std::int64_t major = -1;     ///< -1: any
     std::int64_t minor = -1;     ///< -1: any
     std::string access = "rwm";  ///< read, write, mknod

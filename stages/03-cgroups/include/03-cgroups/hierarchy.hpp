@@ -30,10 +30,11 @@ class Group {
     Group& operator=(Group&&) = delete;
 
     /// Writes those of the limits that are given, all of them or, when one fails, none.
+    /// @param fresh nobody has been in the group yet, and it goes away after a failure
     /// @return a warning for each that was asked for and has no effect on this kernel
     /// @throws InputError when this machine offers no controller for one that is asked for;
     /// std::system_error with file and value
-    virtual std::vector<std::string> set(const Limits& limits) = 0;
+    virtual std::vector<std::string> set(const Limits& limits, bool fresh) = 0;
     /// From here on the rules decide, and those set before no longer do. It does nothing where
     /// nobody may: then no device node can be made either.
     virtual void set_devices(std::span<const DeviceRule> rules) = 0;
@@ -79,6 +80,9 @@ struct Hierarchy {
     std::filesystem::path root = "/sys/fs/cgroup";
     std::vector<std::string>
         controllers{};  ///< of those that Drydock knows: "memory", "cpu", "pids", "cpuset", ...
+    /// Hybrid: the v2 tree beside v1's. Groups in it are killed and frozen at once, and limited by
+    /// what it offers ("hugetlb"); "" elsewhere.
+    std::filesystem::path unified{};
 };
 
 /// Looks at what is mounted at `root`. Only directories whose file system magic is a cgroup's
@@ -88,7 +92,8 @@ Hierarchy find_hierarchy(const std::filesystem::path& root = "/sys/fs/cgroup");
 /// Where a group lies in its tree.
 struct GroupPlace {
     std::string path{};      ///< below the tree's root, no leading "/": "drydock/ID"
-    bool below_own = false;  ///< below our own group instead of the tree's root
+    bool below_own = false;  ///< v1: below our own group instead of the tree's root. v2: below the
+                             ///< nearest group above ours that is delegated to us
 };
 
 /// Makes the group, or takes over the one that is there when nobody is in it.

@@ -19,7 +19,7 @@ struct BlockDeviceValue {
 
 /// linux.resources.blockIO of config.json, under its names.
 struct IoLimits {
-    std::optional<std::int64_t> weight{};       ///< 10 to 1000, 500 by default; v2: 1 to 10000
+    std::optional<std::int64_t> weight{};       ///< 10 to 1000, 500 by default
     std::optional<std::int64_t> leaf_weight{};  ///< no kernel since 5.0 has it: a warning
     std::vector<BlockDeviceValue> device_weights{};
     std::vector<BlockDeviceValue> read_bytes{};   ///< bytes a second
@@ -89,7 +89,8 @@ struct Limits {
     std::vector<InterfacePriority> net_priorities{};  ///< v1 only
     std::map<std::string, std::string> unified{};     ///< v2 only: file name to what is written
 
-    [[nodiscard]] bool any() const noexcept { return *this != Limits{}; }
+    /// Whether one is asked for: "no limit" is none.
+    [[nodiscard]] bool any() const;
     bool operator==(const Limits&) const = default;
 };
 
@@ -118,5 +119,7 @@ std::string oom_text(int exit_status, bool oom_killed, const Limits& limits);
 std::int64_t cpu_quota_us(const Limits& limits);
 /// v2's weight (1 to 10000) for v1's and docker's shares (2 to 262144).
 std::int64_t cpu_weight(std::int64_t shares);
+/// v2's io.weight (1 to 10000) for the weights of config.json and docker (10 to 1000).
+std::int64_t io_weight(std::int64_t weight);
 
 }  // namespace drydock
