@@ -35,9 +35,10 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
     target_link_options(drydock_build INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 endif()
 if(DRYDOCK_SANITIZE)
+    set(sanitized $<NOT:$<BOOL:$<TARGET_PROPERTY:DRYDOCK_UNSANITIZED>>>)
     target_compile_options(drydock_build INTERFACE
-        -fsanitize=${DRYDOCK_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
-    target_link_options(drydock_build INTERFACE -fsanitize=${DRYDOCK_SANITIZE})
+        "$<${sanitized}:-fsanitize=${DRYDOCK_SANITIZE};-fno-omit-frame-pointer;-fno-sanitize-recover=all>")
+    target_link_options(drydock_build INTERFACE $<${sanitized}:-fsanitize=${DRYDOCK_SANITIZE}>)
 endif()
 
 # Tests and flag parsing gain nothing from the optimiser and cost it a third of the build. (Fortify needs it.)
