@@ -10,11 +10,13 @@
 #include <sys/personality.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <iterator>
@@ -51,6 +53,15 @@ long getpid_by_x32() {
     return ::syscall(0x40000000 | SYS_getpid);
 }
 #endif
+
+/// As a test may have one outside.
+long connect_to_abstract_socket() {
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = "\0drydock-call-probe"};
+    constexpr socklen_t kLength =
+        offsetof(sockaddr_un, sun_path) + sizeof "\0drydock-call-probe" - 1;
+    return ::connect(fd, reinterpret_cast<const sockaddr*>(&address), kLength);
+}
 
 constexpr unsigned long kHighBit = 1UL << 32U;
 
@@ -133,6 +144,7 @@ constexpr Try kTries[] = {
     {"socket AF_INET", [] { return long{::socket(AF_INET, SOCK_STREAM, 0)}; }},
     {"personality, as a question", [] { return long{::personality(0xffffffff)}; }},
     {"ioctl FIONREAD", [] { return ::syscall(SYS_ioctl, -1, FIONREAD, nullptr); }},
+    {"connect to an abstract socket", connect_to_abstract_socket},
     {"clone", [] { return ::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); }},
 #ifdef __x86_64__
     // Other ABIs.

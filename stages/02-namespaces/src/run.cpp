@@ -9,6 +9,7 @@
 #include "02-namespaces/hostname.hpp"
 #include "02-namespaces/id_map.hpp"
 #include "02-namespaces/init.hpp"
+#include "02-namespaces/landlock.hpp"
 #include "02-namespaces/link.hpp"
 #include "02-namespaces/masks.hpp"
 #include "02-namespaces/namespaces.hpp"
@@ -74,6 +75,7 @@ constexpr Step<Start> kSteps[] = {
     {"user",           Side::Child, switch_user,                                                        "credentials(7)"},
     {"capabilities",   Side::Child, [](Start& s) { set_capabilities(capabilities_for(s.user.uid, s.capabilities)); }, "capabilities(7)"},
     {"no-new-privs",   Side::Child, [](Start&) { set_no_new_privs(); },                                 "prctl(2), PR_SET_NO_NEW_PRIVS"},
+    {"landlock",       Side::Child, [](Start& s) { if (s.options.network == Network::Host) { scope_abstract_sockets(); } }, "landlock(7), unix(7)"},
     {"seccomp",        Side::Child, [](Start& s) { load_seccomp(s.filter); },                           "seccomp(2)"},
     {"init",           Side::Child, [](Start& s) { if (s.options.init) { become_init(s.walk); } },      "pid_namespaces(7)"},
     {"exec",           Side::Child, [](Start& s) { exec_command(s.options.command); },                  "execve(2)"},

@@ -1,6 +1,11 @@
 // System calls as a container's program finds them: testing/call_probe.cpp tries each one inside.
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -9,9 +14,12 @@
 #include <nlohmann/json.hpp>
 
 #include "01-chroot/temp_dir.hpp"
+#include "01-chroot/unique_fd.hpp"
+#include "02-namespaces/landlock.hpp"
 
 #include "testing/catch.hpp"
 #include "testing/program.hpp"
+#include "testing/skip.hpp"
 
 namespace fs = std::filesystem;
 using drydock::testing::Outcome;
@@ -140,4 +148,25 @@ TEST_CASE("container: without the filter the calls get through, so it is what re
         INFO(name);
         CHECK(endings.at(name) != EPERM);
     }
+}
+
+TEST_CASE("container: the host's network does not come with its abstract sockets",
+          "[02][landlock]") {
+    if (!drydock::can_scope_abstract_sockets()) {
+        drydock::testing::skip_test("Landlock of this kernel has no scopes (Linux 6.12)");
+        return;
+    }
+    const drydock::UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    constexpr char kName[] = "\0drydock-call-probe";
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    std::memcpy(address.sun_path, kName, sizeof kName - 1);
+    REQUIRE(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address),
+                   offsetof(sockaddr_un, sun_path) + sizeof kName - 1) == 0);
+    REQUIRE(::listen(listener.get(), 8) == 0);
+    const auto ending = [](const Words& flags) {
+        return endings_in_container(flags).at("connect to an abstract socket");
+    };
+    CHECK(ending({"--net", "host"}) == EPERM);
+    CHECK(ending({"--net", "host", "--without", "landlock"}) == 0);
+    CHECK(ending({"--net", "none"}) == ECONNREFUSED);
 }
