@@ -432,7 +432,7 @@ TEST_CASE("drydock-02: killed or failing at any step it leaves nothing on the ho
                              "pivot-root",     "hostname",      "loopback",     "masks",
                              "readonly-paths", "readonly-root", "workdir",      "rlimits",
                              "bounding-set",   "user",          "capabilities", "no-new-privs",
-                             "seccomp",        "init",          "exec"}) {
+                             "landlock",       "seccomp",       "init",         "exec"}) {
         for (const char* what : {":kill", ":error=5"}) {
             const std::string fault = std::string(step) + what;
             INFO(fault);
