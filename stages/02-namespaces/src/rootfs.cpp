@@ -149,14 +149,15 @@ void make_mounts_private() {
 }
 // [/region]
 
-void detach_mount_events(unsigned long propagation, const std::filesystem::path& rootfs) {
-    if ((propagation & (MS_SHARED | MS_SLAVE)) == 0) {
-        make_mounts_private();
-        return;
-    }
-    if ((propagation & MS_SLAVE) != 0) {
+void detach_mount_events(unsigned long propagation, bool follow,
+                         const std::filesystem::path& rootfs) {
+    if (follow || (propagation & MS_SLAVE) != 0) {
         check(::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr),
               "mount(target=/, flags=MS_REC|MS_SLAVE)");
+        return;
+    }
+    if ((propagation & MS_SHARED) == 0) {
+        make_mounts_private();
         return;
     }
     // Mounts below the root are to be seen outside, the root's own must not: what it is on becomes

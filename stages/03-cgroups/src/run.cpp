@@ -125,7 +125,7 @@ constexpr Step<Start> kSteps[] = {
     {"time-namespace", Side::Child, [](Start& s) { if (s.has_new(CLONE_NEWTIME)) { enter_time_namespace(s.options.clock_offsets); } }, "time_namespaces(7)"},
     {"attributes",     Side::Child, [](Start& s) { set_attributes(s.options.attributes); },             "proc(5), sched_setattr(2), personality(2)"},
     {"sysctl",         Side::Child, [](Start& s) { set_sysctls(s.options.sysctl); },                    "sysctl(8), proc(5)"},
-    {"private-mounts", Side::Child, [](Start& s) { detach_mount_events(s.options.propagation, s.options.rootfs.directory); }, "mount_namespaces(7), SHARED SUBTREES"},
+    {"private-mounts", Side::Child, [](Start& s) { detach_mount_events(s.options.propagation, s.options.follows_host, s.options.rootfs.directory); }, "mount_namespaces(7), SHARED SUBTREES"},
     {"mount-rootfs",   Side::Child, [](Start& s) { mount_rootfs(s.options.rootfs); },                   "pivot_root(2), NOTES"},
     {"mounts",         Side::Child, [](Start& s) { mount_inside(s.options.rootfs.directory, s.options.mounts, s.prepared_mounts); }, "mount(2), proc(5)"},
     {"devices",        Side::Child, [](Start& s) { make_devices(s.options.rootfs.directory, s.options.devices); }, "mknod(2), null(4)"},

@@ -29,7 +29,9 @@ void make_mounts_private();
 /// make_mounts_private() unless the root is to be a peer or a follower of the host's mounts.
 /// @param propagation MS_SLAVE: what the host mounts later is seen here; MS_SHARED: and the other
 ///        way round; anything else: neither
-void detach_mount_events(unsigned long propagation, const std::filesystem::path& rootfs);
+/// @param follow as with MS_SLAVE, whatever `propagation` is
+void detach_mount_events(unsigned long propagation, bool follow,
+                         const std::filesystem::path& rootfs);
 
 /// `rootfs.directory` is a mount point afterwards: pivot_root(2) takes nothing less.
 /// @throws std::system_error ENOENT, ENOTDIR, and what the filesystem refuses

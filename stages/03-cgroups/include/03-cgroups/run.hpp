@@ -50,6 +50,7 @@ struct Options {
     std::string hostname{};
     std::string domainname{};
     unsigned long propagation = 0;  ///< of "/": MS_SHARED, …, also with MS_REC; 0: private
+    bool follows_host = false;  ///< what the host mounts later is seen below volumes all the same
     std::vector<MountSpec> mounts{};
     bool own_dev = true;  ///< /dev is the container's, not bound from elsewhere
     std::vector<DeviceNode> devices{};
