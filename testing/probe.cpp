@@ -3,9 +3,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <linux/keyctl.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -136,9 +139,31 @@ json signals_blocked() {
     return result;
 }
 
+/// What an attacker does: `probe type-into-terminal` pushes characters into the terminal that is
+/// its standard input, `probe find-key NAME` looks for a key that its session possesses.
+/// @return 0 when it worked
+int attack(const std::string& how, const char* what) {
+    if (how == "type-into-terminal") {
+        char character = 'x';
+        const long plain = ::syscall(SYS_ioctl, 0, TIOCSTI, &character);
+        const long disguised = ::syscall(SYS_ioctl, 0, TIOCSTI | 1UL << 32U, &character);
+        return plain == 0 || disguised == 0 ? 0 : 1;
+    }
+    if (how == "find-key" && what != nullptr) {
+        const long key =
+            ::syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user", what, 0);
+        return key == -1 ? 1 : 0;
+    }
+    return 2;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+    const std::string first = argc > 1 ? argv[1] : "";
+    if (first == "type-into-terminal" || first == "find-key") {
+        return attack(first, argc > 2 ? argv[2] : nullptr);
+    }
     std::array<char, 256> hostname{};
     ::gethostname(hostname.data(), hostname.size() - 1);
     std::array<gid_t, 256> groups{};

@@ -72,6 +72,15 @@ int Child::wait() {
     return exit_status_of(ended);
 }
 
+void Child::release() noexcept {
+    pid_ = 0;
+    pidfd_ = UniqueFd();
+}
+
+UniqueFd open_pidfd(pid_t pid) {
+    return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
+
 // [region: clone-child]
 Child clone_child(std::uint64_t flags, int cgroup) {
     int pidfd = -1;

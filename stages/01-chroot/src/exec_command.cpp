@@ -1,9 +1,13 @@
 #include "01-chroot/exec_command.hpp"
 
+#include <fcntl.h>
 #include <linux/close_range.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
+#include <cctype>
 #include <cerrno>
 #include <string_view>
 #include <system_error>
@@ -63,7 +67,10 @@ std::vector<std::string> candidates(const Command& command) {
         throw SetupError(fmt::format("exec: \"{}\": executable file not found in $PATH", name),
                          code, exit_status);
     }
-    throw SetupError(fmt::format("exec: \"{}\": {}", name, code.message()), code, exit_status);
+    // In small letters, as Go has it: engines that know runc look for "permission denied".
+    std::string reason = code.message();
+    reason.front() = static_cast<char>(std::tolower(static_cast<unsigned char>(reason.front())));
+    throw SetupError(fmt::format("exec: \"{}\": {}", name, reason), code, exit_status);
 }
 
 }  // namespace
@@ -71,9 +78,36 @@ std::vector<std::string> candidates(const Command& command) {
 void enter_workdir(const Command& command) {
     try {
         check(::chdir(command.workdir.c_str()), "chdir({})", command.workdir);
+        // A path through a descriptor that is still open (/proc/self/fd/7) leads out of the root
+        // (CVE-2024-21626). The kernel's own answer, which is not what libc makes of it, begins
+        // with "(unreachable)" then.
+        std::array<char, 4096> cwd{};
+        check(::syscall(SYS_getcwd, cwd.data(), cwd.size()), "getcwd()");
+        if (cwd[0] != '/') {
+            errno = EXDEV;
+            check(-1, "chdir({}): leads out of the root", command.workdir);
+        }
     } catch (const std::system_error& e) {
         throw SetupError(e.what(), e.code(), exit_status_of_exec_error(e.code().value()));
     }
+}
+
+void check_command(const Command& command) {
+    int error = ENOENT;
+    for (const std::string& file : candidates(command)) {
+        struct stat status{};
+        if (::faccessat(AT_FDCWD, file.c_str(), X_OK, AT_EACCESS) == 0 &&
+            ::stat(file.c_str(), &status) == 0) {
+            if (S_ISREG(status.st_mode)) {
+                return;
+            }
+            errno = EACCES;
+        }
+        if (errno != ENOENT && errno != ENOTDIR) {
+            error = errno;
+        }
+    }
+    throw_exec_failed(command, error);
 }
 
 // [region: exec-command]
@@ -81,8 +115,9 @@ void exec_command(const Command& command) {
     const std::vector<char*> argv = pointers(command.argv);
     const std::vector<char*> env = pointers(command.env);
     // A descriptor of the host that a container inherits is a door to the host (CVE-2024-21626).
-    check(::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC),
-          "close_range(3, ~0, CLOSE_RANGE_CLOEXEC)");
+    const unsigned first = 3 + command.preserved_fds;
+    check(::syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC),
+          "close_range({}, ~0, CLOSE_RANGE_CLOEXEC)", first);
     int error = ENOENT;
     for (const std::string& file : candidates(command)) {
         ::execve(file.c_str(), argv.data(), env.data());

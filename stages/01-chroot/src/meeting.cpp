@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <utility>
 
 #include "01-chroot/check.hpp"
 
@@ -32,6 +33,12 @@ Meeting Meeting::open() {
     Meeting meeting;
     meeting.host_end_ = UniqueFd(ends[0]);
     meeting.child_end_ = UniqueFd(ends[1]);
+    return meeting;
+}
+
+Meeting Meeting::over(UniqueFd socket) {
+    Meeting meeting;
+    meeting.child_end_ = std::move(socket);
     return meeting;
 }
 

@@ -1,6 +1,8 @@
 #include "01-chroot/walk.hpp"
 
+#include <sched.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -126,6 +128,51 @@ void Walk::clone(std::uint64_t flags, int cgroup) {
 
 void Walk::leave() noexcept {
     meeting_.close();
+}
+
+void Walk::outlive_host() const {
+    check(::prctl(PR_SET_PDEATHSIG, 0), "prctl(PR_SET_PDEATHSIG, 0)");
+}
+
+void Walk::hand_over() {
+    // First: the host may be gone a moment after it has let us go. Until then the end of the
+    // meeting says that it died.
+    outlive_host();
+    meeting_.send({.kind = Message::Kind::Waits});
+    if (!meeting_.receive()) {
+        ::_exit(kSetupFailed);
+    }
+    meeting_.close();
+}
+
+void Walk::let_go() noexcept {
+    meeting_.send({.kind = Message::Kind::Turn});
+    meeting_.close();
+    child_.release();
+}
+
+void Walk::go_on_in_pid_namespace() {
+    // Not clone3: a filter that is loaded by now may refuse it. CLONE_PARENT makes the host the
+    // parent, who waits for the command.
+    const long pid = check(::syscall(SYS_clone, CLONE_PARENT, nullptr, nullptr, nullptr, nullptr),
+                           "clone(CLONE_PARENT)");
+    if (pid != 0) {
+        meeting_.send({.kind = Message::Kind::Became, .row = static_cast<std::int32_t>(pid)});
+        ::_exit(0);
+    }
+    // It is not inherited. That the host lives yet its Turn tells.
+    check(::prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl(PR_SET_PDEATHSIG, SIGKILL)");
+    if (!meeting_.receive()) {
+        ::_exit(kSetupFailed);
+    }
+}
+
+/// Our child goes on as `pid`, a child of ours as well: nobody else can have that pid before we
+/// have reaped it.
+void Walk::follow(pid_t pid) {
+    child_.wait();
+    child_ = Child(pid, open_pidfd(pid));
+    meeting_.send({.kind = Message::Kind::Turn});
 }
 
 bool Walk::skips(std::string_view name) const {
@@ -294,7 +341,8 @@ void Walk::run_child(std::span<const StepLabel> rows, const std::function<void(s
 
 bool Walk::await_turn(std::span<const StepLabel> rows) {
     while (const std::optional<Message> message = meeting_.receive()) {
-        const StepLabel& row = rows[static_cast<std::size_t>(message->row)];
+        const bool of_row = message->kind != Message::Kind::Became;
+        const StepLabel& row = rows[of_row ? static_cast<std::size_t>(message->row) : 0];
         switch (message->kind) {
             case Message::Kind::Turn:
                 return true;
@@ -311,13 +359,23 @@ bool Walk::await_turn(std::span<const StepLabel> rows) {
             case Message::Kind::Exec:
                 exec_began_ = message->nanoseconds;
                 break;
+            case Message::Kind::Waits:
+                handed_over_ = true;
+                return true;
+            case Message::Kind::Became:
+                follow(message->row);
+                break;
         }
     }
     return false;
 }
 
 void Walk::await_exec(std::span<const StepLabel> rows) {
-    if (await_turn(rows) || !exec_began_) {
+    const bool turn = await_turn(rows);
+    if (handed_over_) {
+        return;
+    }
+    if (turn || !exec_began_) {
         throw_child_died();
     }
     // The stream ended after Exec: execve closed it, so the command runs.

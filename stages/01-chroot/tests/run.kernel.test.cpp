@@ -63,7 +63,7 @@ TEST_CASE("drydock-01: exit statuses are exact", "[01][run]") {
     CHECK(not_found.err == "drydock-01: exec: \"nowhere\": executable file not found in $PATH\n");
     const Outcome not_executable = f.run({"/etc/passwd"});
     CHECK(not_executable.status == 126);
-    CHECK(not_executable.err == "drydock-01: exec: \"/etc/passwd\": Permission denied\n");
+    CHECK(not_executable.err == "drydock-01: exec: \"/etc/passwd\": permission denied\n");
 }
 
 TEST_CASE("drydock-01: --env and --workdir", "[01][run]") {

@@ -70,6 +70,10 @@ void become_init(Walk& walk) {
     serve_as_init(command, all);
 }
 
+void become_undumpable() {
+    check(::prctl(PR_SET_DUMPABLE, 0), "prctl(PR_SET_DUMPABLE, 0)");
+}
+
 void leave_terminal() {
     check(::setsid(), "setsid()");
 }

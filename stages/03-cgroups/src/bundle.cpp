@@ -26,11 +26,6 @@ void refuse_missing(const oci::Config& config) {
             throw NotImplemented(what);
         }
     };
-    const oci::Hooks& hooks = config.hooks;
-    refuse_if(!hooks.prestart.empty() || !hooks.create_runtime.empty() ||
-                  !hooks.create_container.empty() || !hooks.start_container.empty() ||
-                  !hooks.poststart.empty() || !hooks.poststop.empty(),
-              "hooks");
     if (config.linux_.seccomp) {
         refuse_if(!config.linux_.seccomp->flags.empty(), "linux.seccomp.flags");
         refuse_if(!config.linux_.seccomp->listener_path.empty(), "linux.seccomp.listenerPath");
@@ -87,20 +82,6 @@ SeccompCondition seccomp_condition(const oci::SeccompArg& arg) {
         .index = arg.index, .op = known->second, .value = arg.value, .value_two = arg.value_two};
 }
 
-SeccompProfile seccomp_profile(const oci::Seccomp& seccomp) {
-    SeccompProfile profile{.default_action =
-                               seccomp_action(seccomp.default_action, seccomp.default_errno_ret)};
-    for (const oci::SeccompRule& rule : seccomp.syscalls) {
-        SeccompRule result{.names = rule.names,
-                           .action = seccomp_action(rule.action, rule.errno_ret)};
-        for (const oci::SeccompArg& arg : rule.args) {
-            result.conditions.push_back(seccomp_condition(arg));
-        }
-        profile.rules.push_back(std::move(result));
-    }
-    return profile;
-}
-
 void set_resources(const oci::Linux& linux_, stage03::Options& options) {
     options.limits = linux_.limits;
     if (std::ranges::count(linux_.cgroups_path, ':') == 2) {
@@ -122,16 +103,40 @@ void set_resources(const oci::Linux& linux_, stage03::Options& options) {
 
 }  // namespace
 
-stage03::Options options_from(const oci::Config& config, const fs::path& bundle) {
+SeccompProfile seccomp_profile_from(const oci::Seccomp& seccomp) {
+    SeccompProfile profile{.default_action =
+                               seccomp_action(seccomp.default_action, seccomp.default_errno_ret)};
+    for (const oci::SeccompRule& rule : seccomp.syscalls) {
+        SeccompRule result{.names = rule.names,
+                           .action = seccomp_action(rule.action, rule.errno_ret)};
+        for (const oci::SeccompArg& arg : rule.args) {
+            result.conditions.push_back(seccomp_condition(arg));
+        }
+        profile.rules.push_back(std::move(result));
+    }
+    return profile;
+}
+
+stage03::Options options_from_process(const oci::Process& process) {
     stage03::Options options;
-    options.command = {
-        .argv = config.process.args, .env = config.process.env, .workdir = config.process.cwd};
+    options.command = {.argv = process.args, .env = process.env, .workdir = process.cwd};
+    options.terminal.wanted = process.terminal;
+    if (process.terminal && process.console_size) {
+        options.terminal.size = {.rows = process.console_size->height,
+                                 .columns = process.console_size->width};
+    }
+    set_identity(process, options);
+    return options;
+}
+
+stage03::Options options_from(const oci::Config& config, const fs::path& bundle) {
+    stage03::Options options = options_from_process(config.process);
     options.make_workdir = true;
+    options.hooks = config.hooks;
     refuse_missing(config);
     const oci::Linux& linux_ = config.linux_;
     set_namespaces(config, options);
     set_mounts(config, bundle, options);
-    set_identity(config.process, options);
     if (linux_.personality) {
         options.attributes.personality = linux_.personality->domain;
     }
@@ -139,21 +144,25 @@ stage03::Options options_from(const oci::Config& config, const fs::path& bundle)
     check_sysctls(linux_.sysctl, options.own_namespaces);
     options.sysctl = linux_.sysctl;
     if (linux_.seccomp) {
-        options.seccomp = seccomp_profile(*linux_.seccomp);
+        options.seccomp = seccomp_profile_from(*linux_.seccomp);
     }
     return options;
 }
 
-Bundle load_bundle(const fs::path& bundle, const std::string& id) {
+Bundle load_bundle(const fs::path& bundle, const std::string& id, const fs::path& config_file) {
     std::error_code error;
     const fs::path directory = fs::canonical(bundle, error);
     if (error) {
         throw InputError(fmt::format("bundle {}: no such directory", bundle.native()));
     }
-    oci::ReadConfig read = oci::read_bundle(directory);
+    const fs::path file = config_file.empty() ? directory / "config.json" : config_file;
+    std::string text = oci::read_config_text(file);
+    oci::ReadConfig read = oci::parse_config(text, file.native());
     Bundle result{.directory = directory,
                   .options = options_from(read.config, directory),
-                  .warnings = std::move(read.warnings)};
+                  .warnings = std::move(read.warnings),
+                  .config_text = std::move(text),
+                  .annotations = std::move(read.config.annotations)};
     for (std::string& warning : warnings_about(read.config.process, result.options)) {
         result.warnings.push_back(std::move(warning));
     }
@@ -170,12 +179,6 @@ Bundle load_bundle(const fs::path& bundle, const std::string& id) {
     rootfs = fs::canonical(rootfs);
     if (result.options.cgroup_path.empty()) {
         result.options.cgroup_path = id;
-    }
-    if (read.config.process.terminal) {
-        result.warnings.push_back(
-            fmt::format("{}/config.json: /process/terminal: not implemented; the command gets our "
-                        "standard streams",
-                        directory.native()));
     }
     return result;
 }

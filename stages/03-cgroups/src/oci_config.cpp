@@ -77,14 +77,18 @@ ReadResources parse_resources(std::string_view text, const std::string& name) {
     return result;
 }
 
-ReadConfig read_bundle(const std::filesystem::path& bundle) {
-    const std::filesystem::path file = bundle / "config.json";
+std::string read_config_text(const std::filesystem::path& file) {
     std::error_code ignored;
     if (!std::filesystem::is_regular_file(file, ignored)) {
         throw InputError(fmt::format(
             "{}: no such file; expected an OCI bundle, a directory that holds one", file.native()));
     }
-    return parse_config(read_file(file, kMaxConfigBytes), file.native());
+    return read_file(file, kMaxConfigBytes);
+}
+
+ReadConfig read_bundle(const std::filesystem::path& bundle) {
+    const std::filesystem::path file = bundle / "config.json";
+    return parse_config(read_config_text(file), file.native());
 }
 
 }  // namespace drydock::oci

@@ -2,112 +2,53 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/stat.h>
-
-#include <algorithm>
 
 #include "01-chroot/file.hpp"
 #include "01-chroot/path_in_root.hpp"
 #include "02-namespaces/hostname.hpp"
 #include "02-namespaces/init.hpp"
-#include "02-namespaces/join.hpp"
+#include "02-namespaces/keyring.hpp"
 #include "02-namespaces/link.hpp"
 #include "02-namespaces/masks.hpp"
-#include "02-namespaces/seccomp_bpf.hpp"
 #include "03-cgroups/sysctl.hpp"
+
+#include "start.hpp"
 
 namespace drydock::stage03 {
 namespace {
 
-/// What the steps work with: the options, and what is worked out from them once, before the first.
-struct Start final : Running {
-    explicit Start(const Options& from);
-
-    [[nodiscard]] Child& child() override { return walk.child(); }
-    [[nodiscard]] Cgroup& cgroup() override { return group; }
-    [[nodiscard]] const BlockedSignals& signals() override { return walk.signals(); }
-    [[nodiscard]] bool has_new(std::uint64_t flag) const {
-        return (options.namespaces & flag) != 0;
-    }
-
-    /// Moving into a group of cgroup v2 waits for every CPU; being cloned into it does not.
-    [[nodiscard]] bool is_born_inside() const {
-        return group.clone_fd() >= 0 && !walk.skips("join-cgroup");
-    }
-
-    Options options;
-    std::vector<sock_filter> filter{};
-    User user{};
-    std::vector<UniqueFd> prepared_mounts{};
-    Cgroup group{};
-    Walk walk;  // last, so first to go: the container ends before what it uses does
-};
-
-Start::Start(const Options& from) : options(from), user(from.user), walk(from.walk) {
-    if (options.seccomp) {
-        filter = compile_seccomp(*options.seccomp);
-    }
+// When a row is one of the table at all; the others decide for themselves.
+// Whoever is no global root could not write to its own files in /proc any more: "attributes" is
+// first.
+bool has_own_ids(const Start& s) {
+    return s.has_new(CLONE_NEWUSER);
 }
-
-void make_group_with_limits(Start& s) {
-    s.group = make_cgroup(s.options.cgroup_path, s.options.limits);
-    s.group.set_devices(s.options.device_rules);
+bool has_host_ids(const Start& s) {
+    return !s.has_new(CLONE_NEWUSER);
 }
-
-void clone_into_namespaces(Start& s) {
-    // The cgroup namespace comes after the join: its root is the group in which the process is when
-    // it is made.
-    // The time namespace comes with its offsets.
-    s.walk.clone(s.options.namespaces & ~(std::uint64_t{CLONE_NEWCGROUP} | CLONE_NEWTIME),
-                 s.is_born_inside() ? s.group.clone_fd() : -1);
+bool has_keyring(const Start& s) {
+    return !s.options.keyring.empty();
 }
-
-void set_id_maps(Start& s) {
-    if (s.has_new(CLONE_NEWUSER)) {
-        write_id_maps(s.walk.child().pid(), s.options.id_maps);
-    }
+bool has_terminal(const Start& s) {
+    return s.options.terminal.wanted;
 }
-
-void join_others(Start& s) {
-    for (const JoinedNamespace& joined : s.options.joined) {
-        join_namespace(joined.path, joined.flag);
-    }
+bool has_gate(const Start& s) {
+    return s.options.start_gate >= 0;
 }
-
-void switch_user(Start& s) {
-    const UniqueFd root = open_file("/", O_PATH | O_DIRECTORY);
-    Command& command = s.options.command;
-    const bool has_home = std::ranges::any_of(
-        command.env, [](const std::string& v) { return v.starts_with("HOME="); });
-    if (!s.options.user_name.empty()) {
-        s.user = find_user(root.get(), s.options.user_name);
-    } else if (!has_home) {
-        s.user.home = find_user(root.get(), std::to_string(s.user.uid)).home;
-    }
-    if (!has_home) {
-        command.env.push_back("HOME=" + s.user.home);
-    }
-    become_user(s.user);
-    if (s.options.umask) {
-        ::umask(*s.options.umask);
-    }
+bool has_create_hooks(const Start& s) {
+    return !s.options.hooks.prestart.empty() || !s.options.hooks.create_runtime.empty();
 }
-
-CapabilitySet bound_of(const Start& s) {
-    return s.options.capabilities ? s.options.capabilities->bounding : s.options.capability_set;
+bool has_container_hooks(const Start& s) {
+    return !s.options.hooks.create_container.empty();
 }
-
-Capabilities wanted_capabilities(const Start& s) {
-    return s.options.capabilities ? *s.options.capabilities
-                                  : capabilities_for(s.user.uid, s.options.capability_set);
+bool has_start_hooks(const Start& s) {
+    return !s.options.hooks.start_container.empty();
 }
-
-/// Without no_new_privs only a process with CAP_SYS_ADMIN may load a filter: then it is loaded
-/// before that is given up, else last, so that fewer calls of ours have to be in its list.
-void load_filter(Start& s, bool early) {
-    if (!s.filter.empty() && early != s.options.no_new_privs) {
-        load_seccomp(s.filter);
-    }
+bool has_pid_namespace(const Start& s) {
+    return (s.target->namespaces & CLONE_NEWPID) != 0;
+}
+bool is_detached(const Start& s) {
+    return s.options.detached;
 }
 
 // clang-format off
@@ -118,19 +59,26 @@ constexpr Step<Start> kSteps[] = {
     {"clone",          Side::Host,  clone_into_namespaces,                                              "clone(2), namespaces(7)"},
     {"id-maps",        Side::Host,  set_id_maps,                                                        "user_namespaces(7)"},
     {"root-inside",    Side::Child, [](Start& s) { if (s.has_new(CLONE_NEWUSER)) { become_first_inside(s.options.id_maps); } }, "user_namespaces(7)"},
+    {"undumpable",     Side::Child, [](Start&) { become_undumpable(); },                                "prctl(2), PR_SET_DUMPABLE", has_host_ids},
     {"session",        Side::Child, [](Start&) { leave_terminal(); },                                   "setsid(2)"},
+    {"keyring",        Side::Child, [](Start& s) { join_keyring(s.options.keyring); },                  "session-keyring(7)", has_keyring},
     {"join-namespaces", Side::Child, join_others,                                                       "setns(2)"},
-    {"join-cgroup",    Side::Child, [](Start& s) { s.group.join(s.is_born_inside()); },                                   "cgroups(7), \"tasks\" and \"cgroup.procs\""},
+    {"join-cgroup",    Side::Child, [](Start& s) { s.group.join(s.is_born_inside()); },                   "cgroups(7), \"tasks\" and \"cgroup.procs\""},
     {"cgroup-namespace", Side::Child, [](Start& s) { if (s.has_new(CLONE_NEWCGROUP)) { enter_cgroup_namespace(); } }, "cgroup_namespaces(7)"},
     {"time-namespace", Side::Child, [](Start& s) { if (s.has_new(CLONE_NEWTIME)) { enter_time_namespace(s.options.clock_offsets); } }, "time_namespaces(7)"},
     {"attributes",     Side::Child, [](Start& s) { set_attributes(s.options.attributes); },             "proc(5), sched_setattr(2), personality(2)"},
     {"sysctl",         Side::Child, [](Start& s) { set_sysctls(s.options.sysctl); },                    "sysctl(8), proc(5)"},
+    {"undumpable-inside", Side::Child, [](Start&) { become_undumpable(); },                                "prctl(2), PR_SET_DUMPABLE", has_own_ids},
     {"private-mounts", Side::Child, [](Start& s) { detach_mount_events(s.options.propagation, s.options.follows_host, s.options.rootfs.directory); }, "mount_namespaces(7), SHARED SUBTREES"},
     {"mount-rootfs",   Side::Child, [](Start& s) { mount_rootfs(s.options.rootfs); },                   "pivot_root(2), NOTES"},
     {"mounts",         Side::Child, [](Start& s) { mount_inside(s.options.rootfs.directory, s.options.mounts, s.prepared_mounts); }, "mount(2), proc(5)"},
     {"devices",        Side::Child, [](Start& s) { make_devices(s.options.rootfs.directory, s.options.devices); }, "mknod(2), null(4)"},
     {"device-links",   Side::Child, [](Start& s) { if (s.options.own_dev) { make_device_links(s.options.rootfs.directory); } }, "pts(4)"},
+    {"create-hooks",   Side::Host,  run_create_hooks,                                                   "runtime-spec, config.md, \"prestart\", \"createRuntime\"", has_create_hooks},
+    {"container-hooks", Side::Child, run_container_hooks,                                               "runtime-spec, config.md, \"createContainer\"", has_container_hooks},
     {"pivot-root",     Side::Child, [](Start& s) { pivot_to(s.options.rootfs.directory); },             "pivot_root(2)"},
+    {"terminal",       Side::Child, give_terminal,                                                      "pts(4), ioctl_tty(2)", has_terminal},
+    {"controlling-terminal", Side::Child, [](Start&) { take_controlling_terminal(); },                  "ioctl_tty(2), TIOCSCTTY", has_terminal},
     {"hostname",       Side::Child, [](Start& s) { if (!s.options.hostname.empty()) { set_hostname(s.options.hostname); } }, "uts_namespaces(7)"},
     {"domainname",     Side::Child, [](Start& s) { if (!s.options.domainname.empty()) { set_domainname(s.options.domainname); } }, "uts_namespaces(7)"},
     {"loopback",       Side::Child, [](Start& s) { if (s.has_new(CLONE_NEWNET)) { loopback_up(); } },   "netdevice(7)"},
@@ -146,8 +94,40 @@ constexpr Step<Start> kSteps[] = {
     {"user",           Side::Child, switch_user,                                                        "credentials(7)"},
     {"capabilities",   Side::Child, [](Start& s) { set_capabilities(wanted_capabilities(s)); },         "capabilities(7)"},
     {"no-new-privs",   Side::Child, [](Start& s) { if (s.options.no_new_privs) { set_no_new_privs(); } }, "prctl(2), PR_SET_NO_NEW_PRIVS"},
+    {"find-command",   Side::Child, [](Start& s) { check_command(s.options.command); },                 "access(2)", has_gate},
+    {"close-files",    Side::Child, close_what_is_the_hosts,                                            "close_range(2)", has_gate},
+    {"await-start",    Side::Child, await_start,                                                        "runtime-spec, runtime.md, \"Start\"", has_gate},
+    {"start-hooks",    Side::Child, run_start_hooks,                                                    "runtime-spec, config.md, \"startContainer\"", has_start_hooks},
     {"seccomp",        Side::Child, [](Start& s) { load_filter(s, false); },                            "seccomp(2)"},
     {"init",           Side::Child, [](Start& s) { if (s.options.init) { become_init(s.walk); } },      "pid_namespaces(7)"},
+    {"exec",           Side::Child, [](Start& s) { exec_command(s.options.command); },                  "execve(2)"},
+};
+// [/region]
+
+// One more process in a container. It enters the PID namespace last, when it holds nothing any more
+// that those who see it there could take from it (CVE-2016-9962).
+// [region: exec-steps]
+constexpr Step<Start> kExecSteps[] = {
+    {"clone",          Side::Host,  [](Start& s) { s.walk.clone(0, s.is_born_inside() ? s.group.clone_fd() : -1); },                         "clone(2)"},
+    {"attributes",     Side::Child, [](Start& s) { set_attributes(s.options.attributes); },             "proc(5), sched_setattr(2), personality(2)"},
+    {"undumpable",     Side::Child, [](Start&) { become_undumpable(); },                                "prctl(2), PR_SET_DUMPABLE"},
+    {"keyring",        Side::Child, [](Start& s) { join_keyring(s.options.keyring); },                  "session-keyring(7)", has_keyring},
+    {"join-cgroup",    Side::Child, [](Start& s) { s.group.join(s.is_born_inside()); },                   "cgroups(7), \"tasks\" and \"cgroup.procs\""},
+    {"join-namespaces", Side::Child, join_target,                                                       "setns(2)"},
+    {"terminal",       Side::Child, give_terminal,                                                      "pts(4), ioctl_tty(2)", has_terminal},
+    {"workdir",        Side::Child, [](Start& s) { enter_workdir(s.options.command); },                 "chdir(2)"},
+    {"rlimits",        Side::Child, [](Start& s) { set_rlimits(s.options.rlimits); },                   "setrlimit(2)"},
+    {"seccomp-early",  Side::Child, [](Start& s) { load_filter(s, true); },                             "seccomp(2)"},
+    {"bounding-set",   Side::Child, [](Start& s) { bound_capabilities(bound_of(s)); },                  "capabilities(7), Capability bounding set"},
+    {"user",           Side::Child, switch_user,                                                        "credentials(7)"},
+    {"capabilities",   Side::Child, [](Start& s) { set_capabilities(wanted_capabilities(s)); },         "capabilities(7)"},
+    {"no-new-privs",   Side::Child, [](Start& s) { if (s.options.no_new_privs) { set_no_new_privs(); } }, "prctl(2), PR_SET_NO_NEW_PRIVS"},
+    {"close-files",    Side::Child, close_what_is_the_hosts,                                            "close_range(2)"},
+    {"pid-namespace",  Side::Child, [](Start& s) { s.walk.go_on_in_pid_namespace(); },                  "pid_namespaces(7)", has_pid_namespace},
+    {"session",        Side::Child, [](Start&) { leave_terminal(); },                                   "setsid(2)"},
+    {"controlling-terminal", Side::Child, [](Start&) { take_controlling_terminal(); },                  "ioctl_tty(2), TIOCSCTTY", has_terminal},
+    {"outlive-host",   Side::Child, [](Start& s) { s.walk.outlive_host(); },                            "prctl(2), PR_SET_PDEATHSIG", is_detached},
+    {"seccomp",        Side::Child, [](Start& s) { load_filter(s, false); },                            "seccomp(2)"},
     {"exec",           Side::Child, [](Start& s) { exec_command(s.options.command); },                  "execve(2)"},
 };
 // [/region]
@@ -158,6 +138,14 @@ constexpr Step<Start> kSteps[] = {
 std::unique_ptr<Running> start(const Options& options) {
     auto start = std::make_unique<Start>(options);
     walk(kSteps, *start);
+    return start;
+}
+
+std::unique_ptr<Running> start_in(const Target& target, const Options& options) {
+    auto start = std::make_unique<Start>(options);
+    start->target = target;
+    start->group = open_cgroup(target.cgroup);
+    walk(kExecSteps, *start);
     return start;
 }
 

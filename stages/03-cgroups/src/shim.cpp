@@ -26,6 +26,7 @@
 #include "03-cgroups/log_file.hpp"
 #include "03-cgroups/state.hpp"
 
+#include "prepared_container.hpp"
 #include "shim_protocol.hpp"
 #include "shim_report.hpp"
 #include "shim_server.hpp"
@@ -276,7 +277,9 @@ void keep_container(ShimOptions& options, const std::function<void(pid_t)>& star
         options.walk.explain_fd = explain.get();
     }
     bundle.options.walk = options.walk;
+    bundle.options.terminal.wanted = false;  // its streams are pipes
     Record record(options.root, options.id, bundle.directory, bundle.options.cgroup_path);
+    bundle.options.hook_state = hook_state_of(record.state());
     std::error_code ignored;
     fs::remove(bundle.directory / "exit.json", ignored);  // of an earlier start
     const UniqueFd directory = open_file(bundle.directory, O_RDONLY | O_DIRECTORY);

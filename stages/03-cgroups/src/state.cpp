@@ -16,6 +16,7 @@
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
 #include "01-chroot/temp_dir.hpp"
+#include "03-cgroups/start_gate.hpp"
 
 namespace fs = std::filesystem;
 
@@ -93,7 +94,10 @@ std::string_view status_of(const ContainerState& state) {
     if (state.init.pid == 0) {
         return alive(state.keeper) ? "creating" : "stopped";
     }
-    return alive(state.init) ? "running" : "stopped";
+    if (!alive(state.init)) {
+        return "stopped";
+    }
+    return state.waits_for_start ? "created" : "running";
 }
 
 void check_container_id(std::string_view id) {
@@ -152,7 +156,9 @@ void StateEntry::save(const ContainerState& state) const {
         {"keeper", to_json(state.keeper)},
         {"boot_id", state.boot_id},
         {"cgroup", {{"path", state.cgroup.path}, {"below_own", state.cgroup.below_own}}},
-        {"created", state.created}};
+        {"created", state.created},
+        {"rootfs", state.rootfs.native()},
+        {"annotations", state.annotations}};
     const UniqueFd directory = open_file(directory_, O_RDONLY | O_DIRECTORY);
     replace_file(directory.get(), kStateFile,
                  json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n", 0600,
@@ -165,13 +171,17 @@ void StateEntry::remove() {
     }
 }
 
+void throw_no_container(const fs::path& root, const std::string& id) {
+    throw InputError(
+        fmt::format("container \"{}\" does not exist: no such container in {}", id, root.native()));
+}
+
 ContainerState load_state(const fs::path& root, const std::string& id) {
     check_container_id(id);
     const fs::path directory = root / id;
     std::error_code ignored;
     if (!fs::is_directory(directory, ignored)) {
-        throw InputError(
-            fmt::format("container \"{}\": no such container in {}", id, root.native()));
+        throw_no_container(root, id);
     }
     const fs::path file = directory / kStateFile;
     try {
@@ -184,7 +194,10 @@ ContainerState load_state(const fs::path& root, const std::string& id) {
                 .boot_id = json.at("boot_id").get<std::string>(),
                 .cgroup = {.path = cgroup.at("path").get<std::string>(),
                            .below_own = cgroup.at("below_own").get<bool>()},
-                .created = json.at("created").get<std::string>()};
+                .created = json.at("created").get<std::string>(),
+                .rootfs = json.value("rootfs", std::string()),
+                .annotations = json.value("annotations", std::map<std::string, std::string>()),
+                .waits_for_start = fs::exists(directory / kStartGate, ignored)};
     } catch (const nlohmann::json::exception& e) {
         throw InputError(
             fmt::format("{}: {}; `delete --force {}` removes it", file.native(), e.what(), id));

@@ -32,6 +32,8 @@ class Child {
     /// Reaps it; empty afterwards.
     /// @return its exit status, 128 + n if signal n ended it (exit_status.hpp)
     int wait();
+    /// Gives it up: it lives on without an owner. Empty afterwards.
+    void release() noexcept;
 
   private:
     pid_t pid_ = 0;
@@ -46,6 +48,10 @@ class Child {
 /// @throws std::system_error EPERM (namespaces need CAP_SYS_ADMIN or CLONE_NEWUSER), EAGAIN, ENOSPC
 /// @see    clone(2), "clone3"
 Child clone_child(std::uint64_t flags, int cgroup = -1);
+
+/// A pidfd of the process `pid`; empty when there is none. It may be a later process with that pid,
+/// unless it is a child of ours that we have not reaped.
+UniqueFd open_pidfd(pid_t pid);
 
 /// The names of the CLONE_* bits in `flags`: "CLONE_NEWPID|CLONE_NEWNS", "0".
 std::string clone_flag_names(std::uint64_t flags);

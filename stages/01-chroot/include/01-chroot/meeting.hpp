@@ -15,6 +15,8 @@ struct Message {
         Report,  ///< a step is done (only when somebody listens)
         Exec,    ///< execve comes next: when the stream ends now, the command runs
         Error,   ///< a step failed; nothing follows
+        Waits,   ///< all is done up to where somebody else says when to go on
+        Became,  ///< the child goes on as another process, `row` its pid; it waits for its Turn
     };
     Kind kind = Kind::Turn;
     std::int32_t row = 0;
@@ -31,11 +33,15 @@ class Meeting {
     Meeting() noexcept = default;
     /// @throws std::system_error EMFILE, ENFILE
     static Meeting open();
+    /// One over a connected socket of the kind SOCK_SEQPACKET.
+    static Meeting over(UniqueFd socket);
 
     /// After the clone: each side keeps its own end.
     void keep_host_end() noexcept { child_end_ = UniqueFd(); }
     void keep_child_end() noexcept { host_end_ = UniqueFd(); }
     void close() noexcept;
+    /// This side's descriptor, lent; -1 after close().
+    [[nodiscard]] int descriptor() const noexcept { return end(); }
 
     /// Best effort: when the other side is gone, its absence tells more than the error would.
     void send(const Message& message) const noexcept;

@@ -18,6 +18,9 @@ struct Step {
     Side side;
     void (*does)(Start&);
     std::string_view see;  ///< where to read more: "pivot_root(2), NOTES"
+    /// Asked once, before the first step: a row that does not apply is none of this walk. Null: it
+    /// always does. For rows that would have one side wait for the other in vain.
+    bool (*applies)(const Start&) = nullptr;
 };
 
 /// A row without what it does.

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "01-chroot/child.hpp"
@@ -56,6 +57,23 @@ class Walk {
     [[nodiscard]] bool in_child() const noexcept { return side_ == Side::Child; }
     [[nodiscard]] Child& child() noexcept { return child_; }
     [[nodiscard]] const BlockedSignals& signals() const noexcept { return signals_; }
+    /// In the child, for a step that waits for somebody else to say when to go on (`create` and
+    /// `start` of the OCI): the host's walk is over now, and its child goes on without it once it
+    /// calls let_go(). When the host dies before that, so does the child.
+    void hand_over();
+    /// On the host's side, after a walk that was handed over: nothing of the host is needed any
+    /// more.
+    void let_go() noexcept;
+    /// In the child, after hand_over(): errors are told there from now on, and the end of that
+    /// stream tells that the command runs.
+    void answer_to(Meeting meeting) noexcept { meeting_ = std::move(meeting); }
+    /// In the child: it does not die with the host any more.
+    void outlive_host() const;
+    /// In the child, once setns(2) has chosen a PID namespace for its children: returns in such a
+    /// child, which takes over the rest of the walk as the host's own child.
+    void go_on_in_pid_namespace();
+    /// The child's end of the meeting with the host, lent.
+    [[nodiscard]] int meeting_descriptor() const noexcept { return meeting_.descriptor(); }
     /// In a process that the child left behind (an init): it takes no further part in the walk.
     void leave() noexcept;
 
@@ -83,6 +101,7 @@ class Walk {
                 const std::function<void(std::size_t)>& body);
     /// @return false when the child's end of the meeting is closed
     bool await_turn(std::span<const StepLabel> rows);
+    void follow(pid_t pid);
     void await_exec(std::span<const StepLabel> rows);
     [[noreturn]] void throw_child_failed(const StepLabel& row, const Message& message);
     [[noreturn]] void throw_child_died();
@@ -93,6 +112,7 @@ class Walk {
     std::optional<Fault> fault_{};
     std::vector<StepReport> reports_{};
     BlockedSignals signals_{};
+    bool handed_over_ = false;
     std::optional<std::int64_t> exec_began_{};  ///< CLOCK_MONOTONIC, nanoseconds
     Side side_ = Side::Host;
     Meeting meeting_{};
@@ -100,16 +120,21 @@ class Walk {
 };
 
 /// Walks `table` for `start`, whose member `walk` is the Walk. Returns on the host's side when the
-/// command runs; never returns in the child.
+/// command runs, or waits for somebody else to start it (hand_over()); never returns in the child.
 /// @throws SetupError when a row failed; nothing runs any more then
 template <class Start, std::size_t N>
 void walk(const Step<Start> (&table)[N], Start& start) {
     std::vector<StepLabel> rows;
+    std::vector<void (*)(Start&)> bodies;
     rows.reserve(N);
+    bodies.reserve(N);
     for (const Step<Start>& step : table) {
-        rows.push_back({step.name, step.side, step.see});
+        if (step.applies == nullptr || step.applies(start)) {
+            rows.push_back({step.name, step.side, step.see});
+            bodies.push_back(step.does);
+        }
     }
-    start.walk.run(rows, [&](std::size_t i) { table[i].does(start); });
+    start.walk.run(rows, [&](std::size_t i) { bodies[i](start); });
 }
 
 }  // namespace drydock

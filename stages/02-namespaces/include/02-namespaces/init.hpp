@@ -11,6 +11,11 @@ namespace drydock {
 /// @see pid_namespaces(7), "The namespace init process"
 void become_init(Walk& walk);
 
+/// Nobody but those with CAP_SYS_PTRACE may look into this process from now on, until its execve:
+/// its memory, /proc/PID/exe and /proc/PID/fd are the host's.
+/// @see prctl(2), PR_SET_DUMPABLE; CVE-2016-9962
+void become_undumpable();
+
 /// Makes this process the leader of a new session without a terminal: Ctrl-C reaches it through who
 /// started it, once, and it cannot push characters into the terminal of the host (TIOCSTI).
 /// @see setsid(2)

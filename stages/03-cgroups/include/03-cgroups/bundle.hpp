@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@ struct Bundle {
     std::filesystem::path directory{};  ///< absolute, without links
     stage03::Options options{};  ///< without id-dependent and caller's parts: see options_from()
     std::vector<std::string> warnings{};
+    std::string config_text{};  ///< config.json as it was read
+    std::map<std::string, std::string> annotations{};
 };
 
 /// What config.json asks for, in the words of stages 02 and 03.
@@ -21,8 +24,16 @@ struct Bundle {
 /// @throws InputError with the JSON pointer; NotImplemented
 stage03::Options options_from(const oci::Config& config, const std::filesystem::path& bundle);
 
+/// What a process alone asks for: the command, who it runs as, its limits and its terminal.
+stage03::Options options_from_process(const oci::Process& process);
+
+/// @throws InputError with the JSON pointer; NotImplemented
+SeccompProfile seccomp_profile_from(const oci::Seccomp& seccomp);
+
 /// Reads `bundle`/config.json and checks that its root is a directory.
 /// @param id names the cgroup, unless linux.cgroupsPath does
-Bundle load_bundle(const std::filesystem::path& bundle, const std::string& id);
+/// @param config_file read instead of that; "": not
+Bundle load_bundle(const std::filesystem::path& bundle, const std::string& id,
+                   const std::filesystem::path& config_file = {});
 
 }  // namespace drydock

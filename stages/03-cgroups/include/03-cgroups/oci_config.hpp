@@ -226,6 +226,9 @@ struct ReadResources {
     std::vector<std::string> warnings{};
 };
 ReadResources parse_resources(std::string_view text, const std::string& name);
+/// The text of a config.json.
+/// @throws InputError when there is none, or it is longer than kMaxConfigBytes
+std::string read_config_text(const std::filesystem::path& file);
 /// Reads BUNDLE/config.json.
 ReadConfig read_bundle(const std::filesystem::path& bundle);
 

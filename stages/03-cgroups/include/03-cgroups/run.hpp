@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "01-chroot/exec_command.hpp"
@@ -21,11 +22,13 @@
 #include "02-namespaces/rlimits.hpp"
 #include "02-namespaces/rootfs.hpp"
 #include "02-namespaces/seccomp_profile.hpp"
+#include "02-namespaces/terminal.hpp"
 #include "02-namespaces/time_namespace.hpp"
 #include "02-namespaces/user.hpp"
 #include "03-cgroups/cgroup.hpp"
 #include "03-cgroups/devices.hpp"
 #include "03-cgroups/limits.hpp"
+#include "03-cgroups/oci_config.hpp"
 
 namespace drydock::stage03 {
 
@@ -33,6 +36,13 @@ namespace drydock::stage03 {
 struct JoinedNamespace {
     std::filesystem::path path{};  ///< "/proc/PID/ns/net", or where it is bound
     std::uint64_t flag = 0;        ///< CLONE_NEW*
+};
+
+/// What the command's standard streams are when they are a terminal of the container's own.
+struct Terminal {
+    bool wanted = false;
+    int socket = -1;  ///< lent; the terminal's other end is sent there (receive_descriptor())
+    TerminalSize size{};
 };
 
 /// All there is to know about one start: what drydock-03 fills from its flags and drydock-runtime
@@ -73,6 +83,24 @@ struct Options {
     bool no_new_privs = false;
     bool make_workdir = false;  ///< when it is missing
     bool init = false;          ///< PID 1 is ours and the command PID 2
+    std::string keyring{};      ///< the name of the session's own keyring; "": that of the caller
+    Terminal terminal{};
+
+    oci::Hooks hooks{};  ///< those of the start; "poststart" and "poststop" are the caller's
+    /// The state that hooks get, as JSON; may not be empty when there are hooks.
+    std::function<std::string(std::string_view status, pid_t pid)> hook_state{};
+
+    /// A listening socket, lent: the command waits until somebody lets it go there
+    /// (start_gate.hpp), and start() returns when it does. -1: it runs at once.
+    int start_gate = -1;
+    bool detached = false;  ///< of start_in(): the command outlives the caller
+};
+
+/// A container that one more process is to be started in.
+struct Target {
+    int pidfd = -1;                ///< of a process of it, lent
+    std::uint64_t namespaces = 0;  ///< CLONE_NEW* of those of it that are not the caller's
+    GroupPlace cgroup{};
 };
 
 /// How a command ended.
@@ -94,11 +122,18 @@ class Running {
     [[nodiscard]] virtual Child& child() = 0;
     [[nodiscard]] virtual Cgroup& cgroup() = 0;
     [[nodiscard]] virtual const BlockedSignals& signals() = 0;
+    /// What waits at the start gate, or was started detached, lives on without us, and its cgroup
+    /// with it.
+    virtual void let_go() noexcept = 0;
 };
 
 /// Walks the table: returns when the command runs. The calling process must have one thread.
 /// @throws SetupError, InputError; nothing runs any more and nothing is left behind then
 std::unique_ptr<Running> start(const Options& options);
+
+/// Runs one more process in a container: in its namespaces and its group. Of `options` only what is
+/// a process's counts.
+std::unique_ptr<Running> start_in(const Target& target, const Options& options);
 
 /// Ends what the command left behind in its cgroup, and the cgroup.
 /// @param exit_status that of the command, which has been waited for

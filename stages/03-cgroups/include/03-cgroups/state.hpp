@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,9 @@
 #include "03-cgroups/hierarchy.hpp"
 
 namespace drydock {
+
+/// The version of the OCI runtime-spec that is spoken here.
+inline constexpr const char* kOciVersion = "1.2.0";
 
 /// A process that can be told from a later one with the same pid.
 struct ProcessIdentity {
@@ -34,11 +38,14 @@ struct ContainerState {
     ProcessIdentity keeper{};        ///< drydock-runtime run, or the shim: it waits for init
     std::string boot_id{};           ///< of the boot in which the pids mean something
     GroupPlace cgroup{};
-    std::string created{};  ///< RFC 3339
+    std::string created{};           ///< RFC 3339
+    std::filesystem::path rootfs{};  ///< absolute
+    std::map<std::string, std::string> annotations{};
+    bool waits_for_start = false;  ///< its command has not been started (start_gate.hpp)
     bool operator==(const ContainerState&) const = default;
 };
-/// "creating", "running" or "stopped" (OCI runtime-spec, runtime.md, State), as the processes are
-/// now: of a state file whose container died without its keeper this says "stopped".
+/// "creating", "created", "running" or "stopped" (OCI runtime-spec, runtime.md, State), as the
+/// processes are now: of a state file whose container died without its keeper this says "stopped".
 std::string_view status_of(const ContainerState& state);
 
 /// Letters, digits and "_+-.", beginning with a letter or digit, at most 1024: never "." or "..".
@@ -62,10 +69,15 @@ class StateEntry {
     /// Replaces state.json whole.
     void save(const ContainerState& state) const;
     void remove();
+    /// Gives it up: it stays. Empty afterwards.
+    void release() noexcept { directory_.clear(); }
 
   private:
     std::filesystem::path directory_{};
 };
+
+/// The answer to a name that is nobody's.
+[[noreturn]] void throw_no_container(const std::filesystem::path& root, const std::string& id);
 
 /// @throws InputError when there is no such container, or its state.json is damaged
 ContainerState load_state(const std::filesystem::path& root, const std::string& id);
