@@ -268,8 +268,10 @@ TEST_CASE("A10: read-only reaches the mounts below a volume", "[03][security]") 
         bundle.add_mount("/mnt", "bind", volume.native(), {"rbind", "ro"});
         bundle.shell("touch /mnt/x; touch /mnt/below/x");
         static_cast<void>(bundle.run());
-        return static_cast<int>(fs::exists(volume / "x")) +
-               2 * static_cast<int>(fs::exists(volume / "below/x"));
+        const int written_to = static_cast<int>(fs::exists(volume / "x")) +
+                               2 * static_cast<int>(fs::exists(volume / "below/x"));
+        ::umount2((volume / "below").c_str(), MNT_DETACH);
+        return written_to;
     });
     CHECK(written == 0);
 }
@@ -299,6 +301,7 @@ TEST_CASE("A10: a volume's own nosuid, nodev and noexec stay when it is bound an
             }
             bundle.shell("grep ' /mnt ' /proc/self/mountinfo");
             const Outcome outcome = bundle.run();
+            ::umount2(volume.c_str(), MNT_DETACH);
             return outcome.out + outcome.err;
         });
         for (const char* flag : {" ro,", "nosuid", "nodev", "noexec"}) {
