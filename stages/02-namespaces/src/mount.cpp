@@ -15,8 +15,6 @@
 namespace drydock {
 namespace {
 
-constexpr unsigned long kNoSymFollow = 256;  // MS_NOSYMFOLLOW
-
 struct Translation {
     unsigned long flag;
     std::uint64_t attribute;

@@ -15,7 +15,6 @@ namespace drydock {
 namespace {
 
 // Of <linux/mount.h>, which does not go together with <sys/mount.h>.
-constexpr unsigned long kNoSymFollow = 256;
 constexpr unsigned long kLazyTime = 1UL << 25U;
 
 struct Option {

@@ -17,6 +17,9 @@ struct MountIdMaps {
     bool below = false;  ///< also of the mounts below it
 };
 
+/// MS_NOSYMFOLLOW of <linux/mount.h>, which does not go together with <sys/mount.h>.
+inline constexpr unsigned long kNoSymFollow = 256;
+
 /// The arguments of mount(2), under the man page's names.
 struct MountSpec {
     std::string source{};  ///< device, directory to bind, or any label for a virtual filesystem
