@@ -14,7 +14,10 @@ constexpr const char* kProgram = "drydock-runtime";
 /// Of `run` and `exec` the status of a command that was never reached is docker's 125 to 127; of
 /// everything else it is 1.
 int failure_status(const CLI::App& app, int status) {
-    const bool has_status = app.got_subcommand("run") || app.got_subcommand("exec");
+    // Those that were parsed: there are none yet when the program could not be protected.
+    const bool has_status = std::ranges::any_of(app.get_subcommands(), [](const CLI::App* verb) {
+        return verb->get_name() == "run" || verb->get_name() == "exec";
+    });
     return has_status ? status : 1;
 }
 

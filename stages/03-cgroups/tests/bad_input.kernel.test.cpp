@@ -89,7 +89,7 @@ TEST_CASE("bad input: two million mounts and two million bytes of environment", 
     environment.process()["env"] = {"A=" + std::string(2'000'000, 'x')};
     environment.shell("echo started");
     environment.write();
-    check_one_line(environment, "Argument list too long");
+    check_one_line(environment, "argument list too long");
 }
 
 TEST_CASE("bad input: a list of ID maps longer than the kernel takes", "[03][bad-input]") {
@@ -137,8 +137,8 @@ TEST_CASE("bad input: a working directory that is relative, a file, or leads out
 
 TEST_CASE("bad input: a command that is not there, or cannot be run", "[03][bad-input]") {
     check_config("/process/args", {"nosuch"}, "\"nosuch\": executable file not found in $PATH");
-    check_config("/process/args", {"/no/such"}, "\"/no/such\": No such file");
-    check_config("/process/args", {"/etc/passwd"}, "\"/etc/passwd\": Permission denied");
+    check_config("/process/args", {"/no/such"}, "\"/no/such\": no such file");
+    check_config("/process/args", {"/etc/passwd"}, "\"/etc/passwd\": permission denied");
 }
 
 TEST_CASE("bad input: a capability that is none", "[03][bad-input]") {
