@@ -39,8 +39,7 @@ UniqueFd new_socket() {
                           "socket(AF_UNIX, SOCK_SEQPACKET)"));
 }
 
-}  // namespace
-
+/// The descriptors that came with a message, owned.
 std::vector<UniqueFd> take_descriptors(msghdr& header) {
     std::vector<UniqueFd> fds;
     for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr;
@@ -57,6 +56,8 @@ std::vector<UniqueFd> take_descriptors(msghdr& header) {
     }
     return fds;
 }
+
+}  // namespace
 
 void set_text(ShimMessage& message, std::string_view text) {
     message.text.fill('\0');
