@@ -116,11 +116,10 @@ void set_mounts(const oci::Config& config, const fs::path& bundle, stage03::Opti
         add_mount(config.mounts[i], bundle, i, options);
     }
     // A volume that is to follow the host's, or to be followed, must come from a root that does.
-    options.follows_host =
-        (options.propagation & (MS_SHARED | MS_SLAVE)) == 0 &&
-        std::ranges::any_of(options.mounts, [](const MountSpec& mount) {
-            return (mount.propagation & (MS_SHARED | MS_SLAVE)) != 0;
-        });
+    options.follows_host = (options.propagation & (MS_SHARED | MS_SLAVE)) == 0 &&
+                           std::ranges::any_of(options.mounts, [](const MountSpec& mount) {
+                               return (mount.propagation & (MS_SHARED | MS_SLAVE)) != 0;
+                           });
     set_devices(config, options);
     options.masked_paths = config.linux_.masked_paths;
     options.readonly_paths = config.linux_.readonly_paths;

@@ -52,7 +52,6 @@ bool is_detached(const Start& s) {
 }
 
 // clang-format off
-// [region: steps]
 constexpr Step<Start> kSteps[] = {
     {"idmapped-mounts", Side::Host, [](Start& s) { s.prepared_mounts = prepare_mounts(s.options.mounts); }, "mount_setattr(2), MOUNT_ATTR_IDMAP"},
     {"cgroup",         Side::Host,  make_group_with_limits,                                             "cgroups(7)"},
@@ -102,11 +101,9 @@ constexpr Step<Start> kSteps[] = {
     {"init",           Side::Child, [](Start& s) { if (s.options.init) { become_init(s.walk); } },      "pid_namespaces(7)"},
     {"exec",           Side::Child, [](Start& s) { exec_command(s.options.command); },                  "execve(2)"},
 };
-// [/region]
 
 // One more process in a container. It enters the PID namespace last, when it holds nothing any more
 // that those who see it there could take from it (CVE-2016-9962).
-// [region: exec-steps]
 constexpr Step<Start> kExecSteps[] = {
     {"clone",          Side::Host,  [](Start& s) { s.walk.clone(0, s.is_born_inside() ? s.group.clone_fd() : -1); },                         "clone(2)"},
     {"attributes",     Side::Child, [](Start& s) { set_attributes(s.options.attributes); },             "proc(5), sched_setattr(2), personality(2)"},
@@ -130,7 +127,6 @@ constexpr Step<Start> kExecSteps[] = {
     {"seccomp",        Side::Child, [](Start& s) { load_filter(s, false); },                            "seccomp(2)"},
     {"exec",           Side::Child, [](Start& s) { exec_command(s.options.command); },                  "execve(2)"},
 };
-// [/region]
 // clang-format on
 
 }  // namespace

@@ -68,7 +68,9 @@ class Life {
 
     [[nodiscard]] const std::string& id() const { return id_; }
     [[nodiscard]] const BundleFixture& fixture() const { return fixture_; }
-    [[nodiscard]] std::filesystem::path file(const std::string& name) const { return fixture_.bundle() / name; }
+    [[nodiscard]] std::filesystem::path file(const std::string& name) const {
+        return fixture_.bundle() / name;
+    }
 
     /// drydock-runtime --root ROOT VERB [MORE…] ID
     Outcome operator()(const std::string& verb, const std::vector<std::string>& more = {}) const {

@@ -15,7 +15,7 @@ struct ExecRequest {
     std::filesystem::path root{};
     std::string id{};
     std::filesystem::path process_file{};  ///< JSON of a whole "process"; the rest is ignored then
-    std::string process_text{};  ///< the same, as text
+    std::string process_text{};            ///< the same, as text
     std::vector<std::string> args{};
     std::optional<std::string> cwd{};
     std::vector<std::string> env{};  ///< added to the container's
