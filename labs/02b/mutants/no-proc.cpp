@@ -5,11 +5,13 @@
 // says-zh: 没有 /proc：ps、free 和运行时自己的步骤都要读它，它显示的是挂载它时所在的 PID 命名空间
 
 // [region: mount-proc-dev-sys]
-void mount_inside(const std::filesystem::path& rootfs, std::span<const MountSpec> mounts) {
+void mount_inside(const std::filesystem::path& rootfs, std::span<const MountSpec> mounts,
+                  std::span<const UniqueFd> prepared) {
     const UniqueFd root = open_file(rootfs, O_PATH | O_DIRECTORY);
-    for (const MountSpec& spec : mounts) {
-        if (spec.target != "/proc") {
-            mount_one(root.get(), spec);
+    const UniqueFd none;
+    for (std::size_t i = 0; i < mounts.size(); ++i) {
+        if (mounts[i].target != "/proc") {
+            mount_one(root.get(), mounts[i], i < prepared.size() ? prepared[i] : none);
         }
     }
 }

@@ -6,11 +6,13 @@
 // says-zh: 在用户命名空间里，只有还能看见另一个没有被遮盖的 proc 时才允许挂载 proc：要在旧根消失之前
 
 // [region: mount-proc-dev-sys]
-void mount_inside(const std::filesystem::path& rootfs, std::span<const MountSpec> mounts) {
+void mount_inside(const std::filesystem::path& rootfs, std::span<const MountSpec> mounts,
+                  std::span<const UniqueFd> prepared) {
     const UniqueFd root = open_file(rootfs, O_PATH | O_DIRECTORY);
-    for (const MountSpec& spec : mounts) {
-        if (spec.target != "/proc") {
-            mount_one(root.get(), spec);
+    const UniqueFd none;
+    for (std::size_t i = 0; i < mounts.size(); ++i) {
+        if (mounts[i].target != "/proc") {
+            mount_one(root.get(), mounts[i], i < prepared.size() ? prepared[i] : none);
         }
     }
 }
