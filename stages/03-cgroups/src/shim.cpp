@@ -21,11 +21,14 @@
 #include "01-chroot/error.hpp"
 #include "01-chroot/exit_status.hpp"
 #include "01-chroot/file.hpp"
+#include "02-namespaces/terminal.hpp"
+#include "02-namespaces/terminal_proxy.hpp"
 #include "03-cgroups/bundle.hpp"
 #include "03-cgroups/lifecycle.hpp"
 #include "03-cgroups/log_file.hpp"
 #include "03-cgroups/state.hpp"
 
+#include "hook_process.hpp"
 #include "prepared_container.hpp"
 #include "shim_protocol.hpp"
 #include "shim_report.hpp"
@@ -247,8 +250,10 @@ struct Launched {
     StreamEnds ends{};
     std::unique_ptr<stage03::Running> running{};
 };
-Launched launch(const ShimOptions& options, stage03::Options& start) {
-    Pipe in = options.open_stdin ? make_pipe() : Pipe();
+
+/// With pipes as the command's streams.
+Launched launch_with_pipes(bool open_stdin, const stage03::Options& start) {
+    Pipe in = open_stdin ? make_pipe() : Pipe();
     Pipe out = make_pipe();
     Pipe err = make_pipe();
     Launched launched;
@@ -261,6 +266,28 @@ Launched launch(const ShimOptions& options, stage03::Options& start) {
     }
     launched.ends = {
         .in = std::move(in.write), .out = std::move(out.read), .err = std::move(err.read)};
+    return launched;
+}
+
+/// With a terminal of the container's own, whose other end comes to us.
+Launched launch_with_terminal(const ShimOptions& options, stage03::Options& start) {
+    ConsoleSockets console = make_console_sockets();
+    start.terminal.socket = console.child.get();
+    if (options.rows != 0 && options.columns != 0) {
+        constexpr unsigned kMost = 65535;
+        start.terminal.size = {
+            .rows = static_cast<unsigned short>(std::min(options.rows, kMost)),
+            .columns = static_cast<unsigned short>(std::min(options.columns, kMost))};
+    }
+    Launched launched;
+    {
+        const StandardStreams streams(-1, 0, 0);
+        launched.running = stage03::start(start);
+    }
+    UniqueFd master = receive_descriptor(console.host.get());
+    launched.ends = {.in = options.open_stdin ? duplicate(master.get()) : UniqueFd(),
+                     .out = std::move(master),
+                     .terminal = true};
     return launched;
 }
 
@@ -277,7 +304,6 @@ void keep_container(ShimOptions& options, const std::function<void(pid_t)>& star
         options.walk.explain_fd = explain.get();
     }
     bundle.options.walk = options.walk;
-    bundle.options.terminal.wanted = false;  // its streams are pipes
     Record record(options.root, options.id, bundle.directory, bundle.options.cgroup_path);
     bundle.options.hook_state = hook_state_of(record.state());
     std::error_code ignored;
@@ -285,8 +311,15 @@ void keep_container(ShimOptions& options, const std::function<void(pid_t)>& star
     const UniqueFd directory = open_file(bundle.directory, O_RDONLY | O_DIRECTORY);
     // Before the start: who was told that the command runs may ask at once.
     UniqueFd listening = listen_in(directory.get());
-    auto [ends, running] = launch(options, bundle.options);
+    auto [ends, running] = bundle.options.terminal.wanted
+                               ? launch_with_terminal(options, bundle.options)
+                               : launch_with_pipes(options.open_stdin, bundle.options);
     record.running(*running);
+    const oci::Hooks& hooks = bundle.options.hooks;
+    if (!hooks.poststart.empty()) {
+        static_cast<void>(
+            run_late_hooks("poststart", hooks.poststart, state_json(record.state(), "running")));
+    }
     started(running->child().pid());
     Streams streams(std::move(ends),
                     {.log = &log, .stdin_once = options.stdin_once, .hold = options.hold});
@@ -305,6 +338,10 @@ void keep_container(ShimOptions& options, const std::function<void(pid_t)>& star
     const stage03::Ended ended = stage03::finish(*running, exit_status);
     record.remove();
     write_exit_record(directory.get(), ended);
+    if (!hooks.poststop.empty()) {
+        static_cast<void>(
+            run_late_hooks("poststop", hooks.poststop, state_json(record.state(), "stopped")));
+    }
 }
 
 }  // namespace

@@ -1,13 +1,18 @@
 #include "shim_execs.hpp"
 
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
+#include <filesystem>
+#include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -15,9 +20,13 @@
 #include "01-chroot/error.hpp"
 #include "01-chroot/exit_status.hpp"
 #include "01-chroot/file.hpp"
+#include "02-namespaces/terminal.hpp"
+#include "03-cgroups/container_exec.hpp"
 
 namespace drydock {
 namespace {
+
+constexpr std::size_t kMaxProcess = std::size_t{16} << 20U;
 
 /// What the process that waits for the command gets of the shim's descriptors.
 struct ExecChild {
@@ -37,12 +46,41 @@ void become_streams(const ExecChild& child) {
     }
 }
 
+/// Closes the shim's pipes, sockets and terminals, but for these: a copy of one in this process
+/// would keep it open for whoever is at its other end. Files and directories stay, of which some
+/// function here may remember one that it opened in the shim.
+void close_lines_but(std::span<const int> kept) {
+    std::vector<int> lines;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        const int fd = std::stoi(entry.path().filename());
+        struct stat status{};
+        if (::fstat(fd, &status) == 0 &&
+            (S_ISSOCK(status.st_mode) || S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)) &&
+            std::ranges::find(kept, fd) == kept.end()) {
+            lines.push_back(fd);
+        }
+    }
+    for (const int fd : lines) {
+        ::close(fd);
+    }
+}
+
 /// In a copy of the shim: runs the command and leaves with its exit status.
-[[noreturn]] void be_exec_child(const ShimExecution::Place& /*place*/,
+[[noreturn]] void be_exec_child(const ShimExecution::Place& place,
                                 const ExecChild& child) noexcept {
     try {
         become_streams(child);
-        throw NotImplemented("exec");
+        const std::array<int, 5> kept = {0, 1, 2, child.process, child.console};
+        close_lines_but(kept);
+        static_cast<void>(std::signal(SIGPIPE, SIG_DFL));
+        sigset_t none{};
+        sigemptyset(&none);
+        check(::sigprocmask(SIG_SETMASK, &none, nullptr), "sigprocmask(SIG_SETMASK)");
+        ::_exit(exec_in_container(
+            {.root = place.runtime_root,
+             .id = place.id,
+             .process_text = read_all(child.process, kMaxProcess, "the process of an exec"),
+             .console_fd = child.console}));
     } catch (...) {
         ::_exit(report_current_exception("drydock-shim"));
     }
@@ -110,7 +148,7 @@ void ShimExecution::add_interests(std::vector<Interest>& into) {
 void ShimExecution::take_terminal() {
     const UniqueFd console = std::move(console_);
     try {
-        streams_->set_terminal(UniqueFd());
+        streams_->set_terminal(receive_descriptor(console.get()));
         if (size_) {
             streams_->resize(size_->first, size_->second);
         }

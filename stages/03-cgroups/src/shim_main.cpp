@@ -1,11 +1,14 @@
 #include "01-chroot/command_line.hpp"
 #include "01-chroot/error.hpp"
 #include "03-cgroups/shim.hpp"
+#include "03-cgroups/shim_zygote.hpp"
 
 int main(int argc, char** argv) {
     constexpr const char* kProgram = "drydock-shim";
     CLI::App app(
-        "Starts one container and keeps its output and its exit status; started by the daemon",
+        "Starts one container and keeps its output and its exit status; started by the daemon. "
+        "With --zygote alone: makes a copy of itself for each container instead, "
+        "asked for on its standard input",
         kProgram);
     drydock::ShimOptions options;
     app.add_option("--root", options.root, "where the state of containers is kept")
@@ -27,6 +30,8 @@ int main(int argc, char** argv) {
     app.add_flag("--open-stdin", options.open_stdin,
                  "the command's input is what attached clients send");
     app.add_flag("--stdin-once", options.stdin_once, "and ends with the first of them");
+    app.add_option("--rows", options.rows, "of its terminal")->type_name("NUMBER");
+    app.add_option("--columns", options.columns, "of its terminal")->type_name("NUMBER");
     std::int64_t hold_ms = options.hold.count();
     app.add_option("--hold", hold_ms,
                    "how many milliseconds a client that takes no output may hold the command up")
@@ -40,6 +45,9 @@ int main(int argc, char** argv) {
         ->allow_extra_args(false);
     app.add_option("ID", options.id, "names the container")->required()->type_name("");
     try {
+        if (argc == 2 && std::string_view(argv[1]) == "--zygote") {
+            return drydock::run_shim_zygote();
+        }
         if (const auto status = drydock::parse_command_line(app, argc, argv)) {
             return *status;
         }

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -18,6 +19,7 @@
 #include "03-cgroups/programs.hpp"
 #include "03-cgroups/state.hpp"
 
+#include "shim_launch.hpp"
 #include "shim_protocol.hpp"
 #include "shim_report.hpp"
 #include "spawn.hpp"
@@ -57,6 +59,11 @@ SpawnRequest spawn_request(const ShimRequest& request, int control_fd, int repor
     if (request.stdin_once) {
         result.arguments.emplace_back("--stdin-once");
     }
+    if (request.rows != 0 && request.columns != 0) {
+        result.arguments.insert(
+            result.arguments.end(),
+            {"--rows", std::to_string(request.rows), "--columns", std::to_string(request.columns)});
+    }
     result.arguments.insert(result.arguments.end(),
                             {"--hold", std::to_string(request.hold.count())});
     for (const std::string& step : request.without) {
@@ -92,31 +99,60 @@ void hand_over(UniqueFd control, std::vector<Attachment> attachments) {
 
 }  // namespace
 
-StartedContainer start_shim(ShimRequest request) {
+ShimLines make_shim_lines() {
+    ShimLines lines;
+    std::tie(lines.control, lines.its_control) = socket_pair();
+    lines.report = make_pipe();
+    return lines;
+}
+
+ShimOptions options_of(const ShimRequest& request) {
+    return {.root = request.runtime_root,
+            .bundle = request.bundle,
+            .id = request.id,
+            .log_file = request.log_file,
+            .explain_file = request.explain_file,
+            .log_limits = request.log_limits,
+            .open_stdin = request.open_stdin,
+            .stdin_once = request.stdin_once,
+            .rows = request.rows,
+            .columns = request.columns,
+            .hold = request.hold,
+            .walk = {.without = request.without}};
+}
+
+StartedContainer finish_start(ShimLines lines, std::vector<Attachment> attachments, pid_t pid,
+                              UniqueFd pidfd, bool reap) {
     constexpr std::size_t kMaxReport = std::size_t{1} << 20U;
-    Pipe pipe = make_pipe();
-    auto [control, its_control] = socket_pair();
-    Spawned shim = spawn(spawn_request(request, its_control.get(), pipe.write.get()));
-    its_control.close();
-    pipe.write.close();
-    hand_over(std::move(control), std::move(request.attachments));
+    lines.its_control = UniqueFd();
+    lines.report.write = UniqueFd();
+    hand_over(std::move(lines.control), std::move(attachments));
     const ShimReport report =
-        parse_report(read_all(pipe.read.get(), kMaxReport, "the shim's report"));
+        parse_report(read_all(lines.report.read.get(), kMaxReport, "the shim's report"));
     if (report.pid == 0) {
-        wait_for(shim);
+        if (reap) {
+            wait_for({.pid = pid, .pidfd = std::move(pidfd)});
+        }
         throw SetupError(report.error,
                          std::error_code(report.error_number, std::generic_category()),
                          report.exit_status);
     }
-    StartedContainer started{.pid = report.pid, .shim_pidfd = std::move(shim.pidfd)};
+    StartedContainer started{.pid = report.pid, .shim_pidfd = std::move(pidfd)};
     started.pidfd = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, report.pid, 0)));
     // The command may be over and reaped by now, and its pid a stranger's: only a child of the shim
     // is the container.
-    if (!started.pidfd || parent_of(report.pid) != shim.pid) {
+    if (!started.pidfd || parent_of(report.pid) != pid) {
         started.pidfd = UniqueFd(
             check(::fcntl(started.shim_pidfd.get(), F_DUPFD_CLOEXEC, 0), "fcntl(F_DUPFD_CLOEXEC)"));
     }
     return started;
+}
+
+StartedContainer start_shim(ShimRequest request) {
+    ShimLines lines = make_shim_lines();
+    Spawned shim = spawn(spawn_request(request, lines.its_control.get(), lines.report.write.get()));
+    return finish_start(std::move(lines), std::move(request.attachments), shim.pid,
+                        std::move(shim.pidfd), true);
 }
 
 std::optional<StartedContainer> reconnect(const std::string& id, const fs::path& runtime_root) {

@@ -39,7 +39,8 @@ UniqueFd new_socket() {
                           "socket(AF_UNIX, SOCK_SEQPACKET)"));
 }
 
-/// The descriptors that came with a message, owned.
+}  // namespace
+
 std::vector<UniqueFd> take_descriptors(msghdr& header) {
     std::vector<UniqueFd> fds;
     for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr;
@@ -56,8 +57,6 @@ std::vector<UniqueFd> take_descriptors(msghdr& header) {
     }
     return fds;
 }
-
-}  // namespace
 
 void set_text(ShimMessage& message, std::string_view text) {
     message.text.fill('\0');

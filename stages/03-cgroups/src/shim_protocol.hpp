@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include <array>
 #include <cstdint>
 #include <filesystem>
@@ -59,6 +61,9 @@ struct ReceivedMessage {
 };
 
 inline constexpr const char* kShimSocket = "shim.sock";  ///< in the bundle
+
+/// The descriptors that came with a message, owned.
+std::vector<UniqueFd> take_descriptors(msghdr& header);
 
 /// Puts as much of `text` into the message as fits.
 void set_text(ShimMessage& message, std::string_view text);

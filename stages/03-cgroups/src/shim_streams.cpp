@@ -12,6 +12,8 @@
 #include <fmt/format.h>
 
 #include "01-chroot/check.hpp"
+#include "01-chroot/child.hpp"
+#include "01-chroot/descriptors.hpp"
 
 namespace drydock {
 namespace {
@@ -80,10 +82,19 @@ void deliver(Rests rests) noexcept {
 
 /// The same in a process of its own, so that nobody waits for the shim's end meanwhile.
 void deliver_behind(Rests rests) {
-    if (check(::fork(), "fork()") == 0) {
-        deliver(std::move(rests));
-        ::_exit(0);
+    Child deliverer = clone_child(0);
+    if (deliverer) {
+        deliverer.release();
+        return;
     }
+    std::vector<int> kept;
+    kept.reserve(rests.size());
+    for (const auto& [socket, rest] : rests) {
+        kept.push_back(socket);
+    }
+    close_descriptors_but(kept);
+    deliver(std::move(rests));
+    ::_exit(0);
 }
 
 }  // namespace
@@ -128,7 +139,7 @@ void Streams::attach(Attachment attachment) {
                                      .in = attachment.in,
                                      .out = attachment.out,
                                      .err = attachment.err,
-                                     .framed = attachment.framed && !terminal_,
+                                     .framed = attachment.framed,
                                      .keys = DetachKeys(std::move(attachment.detach_keys))});
     if (client.in && client.keys.scan(attachment.already_read, input_)) {
         client.detached = true;

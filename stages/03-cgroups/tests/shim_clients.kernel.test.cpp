@@ -1,160 +1,25 @@
 // Who is attached to a container, by the functions that ask its shim.
+#include "shim_clients.hpp"
+
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <csignal>
-#include <cstdlib>
 #include <sstream>
 
-#include <nlohmann/json.hpp>
-
-#include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
-#include "01-chroot/file.hpp"
-#include "03-cgroups/log_file.hpp"
-#include "03-cgroups/shim_client.hpp"
-#include "03-cgroups/shim_process.hpp"
-
-#include "testing/catch.hpp"
-#include "testing/program.hpp"
-
-#include "bundle_fixture.hpp"
 
 namespace fs = std::filesystem;
-using drydock::Attachment;
 using drydock::InputError;
 using drydock::read_file;
-using drydock::ShimRequest;
 using drydock::StartedContainer;
 using drydock::UniqueFd;
 using namespace drydock::testing;
-
-namespace {
-
-SpecParts command(const std::string& script) {
-    return {.args = shell(script), .terminal = "false"};
-}
-
-struct SocketPair {
-    UniqueFd ours{};
-    UniqueFd theirs{};
-};
-SocketPair socket_pair() {
-    std::array<int, 2> pair{};
-    drydock::check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()),
-                   "socketpair()");
-    return {UniqueFd(pair[0]), UniqueFd(pair[1])};
-}
-
-/// Reads until the other end is closed.
-std::string all_of(const UniqueFd& socket) {
-    return drydock::read_all(socket.get(), std::size_t{64} << 20U, "socket");
-}
-
-/// Reads until what was read has `text` in it. Fails after 20 s.
-std::string until(const UniqueFd& socket, const std::string& text) {
-    std::string got;
-    while (got.find(text) == std::string::npos) {
-        pollfd event{.fd = socket.get(), .events = POLLIN, .revents = 0};
-        constexpr int kDeadlineMs = 20000;
-        REQUIRE(::poll(&event, 1, kDeadlineMs) == 1);
-        std::array<char, 4096> buffer{};
-        const ssize_t n = ::read(socket.get(), buffer.data(), buffer.size());
-        REQUIRE(n > 0);
-        got.append(buffer.data(), static_cast<std::size_t>(n));
-    }
-    return got;
-}
-
-void say(const UniqueFd& socket, const std::string& text) {
-    drydock::write_all(socket.get(), text, "socket");
-}
-
-struct AttachFixture : BundleFixture {
-    explicit AttachFixture(const SpecParts& parts) : BundleFixture(parts) {
-        ::setenv("DRYDOCK_PROGRAMS", program_path("drydock-shim").parent_path().c_str(), 1);
-        static int count = 0;
-        id = "attach-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
-        request.bundle = bundle();
-        request.id = id;
-        request.runtime_root = root();
-        request.log_file = log();
-    }
-    [[nodiscard]] fs::path log() const { return bundle() / "log"; }
-    StartedContainer start() { return drydock::start_shim(std::move(request)); }
-    /// All that was logged, of all files of the log.
-    [[nodiscard]] std::string logged() const {
-        std::string text;
-        for (unsigned age = 100; age-- > 0;) {
-            if (!fs::exists(drydock::rotated_name(log(), age))) {
-                continue;
-            }
-            std::istringstream lines(
-                read_file(drydock::rotated_name(log(), age), std::size_t{512} << 20U));
-            for (std::string line; std::getline(lines, line);) {
-                text += nlohmann::json::parse(line).at("log").get<std::string>();
-            }
-        }
-        return text;
-    }
-
-    std::string id{};
-    ShimRequest request{};
-};
-
-bool ends(const UniqueFd& pidfd, int deadline_ms = 20000) {
-    pollfd event{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
-    return ::poll(&event, 1, deadline_ms) == 1;
-}
-
-/// Waits for the shim and reaps it. @return the container's exit status
-int finished(const AttachFixture& fixture, const StartedContainer& started) {
-    REQUIRE(ends(started.shim_pidfd));
-    siginfo_t ended{};
-    ::waitid(P_PIDFD, static_cast<id_t>(started.shim_pidfd.get()), &ended, WEXITED);
-    const auto record = drydock::read_exit_record(fixture.bundle());
-    REQUIRE(record);
-    return record->exit_status;
-}
-
-void kill_it(const StartedContainer& started) {
-    REQUIRE(::syscall(SYS_pidfd_send_signal, started.pidfd.get(), SIGKILL, nullptr, 0) == 0);
-}
-
-pid_t pid_of(const UniqueFd& pidfd) {
-    std::istringstream lines(read_file("/proc/self/fdinfo/" + std::to_string(pidfd.get())));
-    for (std::string line; std::getline(lines, line);) {
-        if (line.starts_with("Pid:")) {
-            return std::stoi(line.substr(4));
-        }
-    }
-    return -1;
-}
-
-/// A field of /proc/PID/smaps_rollup, in KiB.
-long memory_of(const UniqueFd& pidfd, const std::string& field) {
-    std::istringstream lines(read_file("/proc/" + std::to_string(pid_of(pidfd)) + "/smaps_rollup"));
-    for (std::string line; std::getline(lines, line);) {
-        if (line.starts_with(field + ":")) {
-            return std::stol(line.substr(field.size() + 1));
-        }
-    }
-    return -1;
-}
-
-std::size_t descriptors_of(const UniqueFd& pidfd) {
-    const fs::directory_iterator all("/proc/" + std::to_string(pid_of(pidfd)) + "/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
-}
-
-}  // namespace
 
 TEST_CASE("attach: before the start nothing is lost, and the socket ends with the command",
           "[03][attach]") {

@@ -19,6 +19,8 @@ struct ShimOptions {
     LogLimits log_limits{};
     bool open_stdin = false;  ///< the command's input is a pipe; else it is empty
     bool stdin_once = false;  ///< it ends when the first client that had it ends
+    unsigned rows = 0;        ///< of the terminal, if config.json asks for one; 0: what that says
+    unsigned columns = 0;
     /// How long a client that takes no output may hold the command up.
     std::chrono::milliseconds hold{10'000};
     WalkOptions walk{};

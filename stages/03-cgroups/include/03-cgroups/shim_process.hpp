@@ -27,6 +27,8 @@ struct ShimRequest {
     LogLimits log_limits{};
     bool open_stdin = false;  ///< attached clients can write the command's input
     bool stdin_once = false;  ///< the input ends with the first of them
+    unsigned rows = 0;        ///< of the terminal, if config.json asks for one; 0: what that says
+    unsigned columns = 0;
     /// How long a client that takes no output may hold the command up.
     std::chrono::milliseconds hold{10'000};
     /// Clients that miss nothing: they are attached before the command begins.
