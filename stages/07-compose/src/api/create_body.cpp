@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,6 +11,7 @@
 
 #include "01-chroot/error.hpp"
 #include "05-images/strict_json.hpp"
+#include "07-compose/engine/detach_keys.hpp"
 
 namespace drydock::api {
 namespace {
@@ -24,8 +27,6 @@ struct NotYet {
 };
 
 constexpr std::array kNotYet = std::to_array<NotYet>({
-    {"/Tty", "terminals (--tty)"},
-    {"/OpenStdin", "standard input (--interactive)"},
     {"/Volumes", "volumes"},
     {"/Healthcheck/Test", "health checks", R"(["NONE"])"},
     {"/Domainname", "domain names"},
@@ -69,7 +70,6 @@ constexpr std::array kNotYet = std::to_array<NotYet>({
     {"/HostConfig/ShmSize", "the size of /dev/shm", "67108864"},
     {"/HostConfig/RestartPolicy/Name", "restart policies", R"("no")"},
     {"/HostConfig/LogConfig/Type", "log drivers but json-file", R"("json-file")"},
-    {"/HostConfig/LogConfig/Config", "log options"},
     {"/HostConfig/Runtime", "runtimes but drydock's own", R"("drydock")"},
     {"/HostConfig/Isolation", "isolation technologies", R"("default")"},
 });
@@ -189,7 +189,57 @@ std::string read_network_mode(const json& body, const json& host) {
     return mode;
 }
 
+/// Of json-file: max-size "10m", max-file "3".
+void read_log_options(const json& host, LogLimits& limits) {
+    const json options = object_of(object_of(host, "LogConfig"), "Config");
+    for (const auto& [key, value] : options.items()) {
+        const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+        if (key == "max-size") {
+            limits.max_bytes =
+                text == "-1" ? 0 : static_cast<std::uint64_t>(parse_size(text, "max-size"));
+        } else if (key == "max-file") {
+            constexpr unsigned kMost = 1000;
+            const auto [end, error] =
+                std::from_chars(text.data(), text.data() + text.size(), limits.max_files);
+            if (error != std::errc{} || end != text.data() + text.size() || limits.max_files < 1 ||
+                limits.max_files > kMost) {
+                throw InputError(
+                    fmt::format("log option max-file \"{}\": expected 1 to {}", text, kMost));
+            }
+        } else {
+            throw NotImplemented(fmt::format("the log option \"{}\"", key));
+        }
+    }
+}
+
 }  // namespace
+
+std::pair<unsigned, unsigned> read_console_size(const json& object) {
+    constexpr unsigned kMost = 65535;
+    const auto size =
+        member<std::vector<unsigned>>(object, "ConsoleSize", "two numbers: rows and columns");
+    if (!size.empty() && (size.size() != 2 || size[0] > kMost || size[1] > kMost)) {
+        refuse("ConsoleSize", "two numbers: rows and columns");
+    }
+    return size.empty() ? std::pair(0U, 0U) : std::pair(size[0], size[1]);
+}
+
+ExecSpec read_exec_body(const json& body) {
+    ExecSpec spec{.command = words_of(body, "Cmd").value_or(std::vector<std::string>()),
+                  .env = member<std::vector<std::string>>(body, "Env", "an array of strings"),
+                  .user = text_of(body, "User"),
+                  .working_dir = text_of(body, "WorkingDir"),
+                  .tty = flag_of(body, "Tty"),
+                  .attach_stdin = flag_of(body, "AttachStdin"),
+                  .attach_stdout = flag_of(body, "AttachStdout"),
+                  .attach_stderr = flag_of(body, "AttachStderr"),
+                  .detach_keys = parse_detach_keys(text_of(body, "DetachKeys"))};
+    const auto size = read_console_size(body);
+    if (size.first != 0 && size.second != 0) {
+        spec.size = size;
+    }
+    return spec;
+}
 
 ContainerConfig read_create_body(const json& body) {
     refuse_what_is_not_there_yet(body);
@@ -214,6 +264,11 @@ ContainerConfig read_create_body(const json& body) {
         .read_only = flag_of(host, "ReadonlyRootfs"),
         .annotations = member<std::map<std::string, std::string>>(host, "Annotations",
                                                                   "an object of strings")};
+    config.tty = flag_of(body, "Tty");
+    config.open_stdin = flag_of(body, "OpenStdin");
+    config.stdin_once = flag_of(body, "StdinOnce");
+    std::tie(config.rows, config.columns) = read_console_size(host);
+    read_log_options(host, config.log_limits);
     const json ports = object_of(body, "ExposedPorts");
     for (const auto& [port, nothing] : ports.items()) {
         config.exposed_ports.push_back(port);

@@ -12,12 +12,15 @@
 
 namespace drydock::api {
 
-std::string framed(const LogLine& line, bool timestamps) {
+std::string shown(const LogLine& line, const LogRequest& request) {
     std::string text = line.text;
-    if (timestamps) {
+    if (request.timestamps) {
         // Always nine digits, whatever the writer of the file thought enough.
         const auto time = parse_time(line.time);
         text = (time ? to_text(time) : line.time) + " " + text;
+    }
+    if (!request.framed) {
+        return text;
     }
     const auto size = static_cast<std::uint32_t>(text.size());
     std::string frame = {static_cast<char>(line.stream == "stderr" ? 2 : 1), 0, 0, 0};
@@ -66,11 +69,9 @@ bool LogStream::may_go_on() const {
         if (state.status == Status::Running) {
             return true;
         }
-        // The log of a container that had ended is complete, unless who follows wants the next run
-        // only (attach).
-        const bool waits_for_a_run = before_.status == Status::Created || request_.tail == 0U;
-        return waits_for_a_run && before_.status != Status::Running &&
-               state.started_at == before_.started_at && state.finished_at == before_.finished_at;
+        // The log of a container that had ended is complete; one that was only made is waited for.
+        return before_.status == Status::Created && state.started_at == before_.started_at &&
+               state.finished_at == before_.finished_at;
     } catch (const EngineError&) {
         return false;  // it was removed
     }
@@ -79,7 +80,7 @@ bool LogStream::may_go_on() const {
 void LogStream::drain(const std::function<void(std::string_view)>& send) {
     while (const auto line = reader_.next()) {
         if (wants(*line)) {
-            send(framed(*line, request_.timestamps));
+            send(shown(*line, request_));
         }
     }
 }

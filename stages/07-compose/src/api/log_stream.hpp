@@ -17,13 +17,14 @@ struct LogRequest {
     bool err = false;
     bool follow = false;
     bool timestamps = false;
+    bool framed = true;  ///< each line in Docker's frame; false for the output of a terminal
     std::optional<std::uint64_t> tail{};  ///< lines; nothing: all
     std::optional<Time> since{};
     std::optional<Time> until{};
 };
 
-/// `text` in Docker's frame: stream number, length in four bytes.
-std::string framed(const LogLine& line, bool timestamps);
+/// The line as a client gets it.
+std::string shown(const LogLine& line, const LogRequest& request);
 
 /// A container's log on its way to a client.
 class LogStream {

@@ -1,4 +1,4 @@
-// The answers that last: wait, logs, and attach.
+// The answers that last: wait and logs.
 #include <poll.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -68,56 +68,22 @@ const char* framed_type(int version) {
 }
 
 void logs(Call& call) {
-    const std::string id = call.engine.find(call.name()).id;
-    const LogRequest request = log_request(call);
+    const Container container = call.engine.find(call.name());
+    const std::string& id = container.id;
+    LogRequest request = log_request(call);
+    request.framed = !container.config.tty;
     LogStream log(call.engine, id, request);
-    HttpStream stream = call.http.begin_stream(200, {{"Content-Type", framed_type(call.version)}});
+    HttpStream stream = call.http.begin_stream(
+        200, {{"Content-Type",
+               request.framed ? framed_type(call.version) : "application/vnd.docker.raw-stream"}});
     log.run([&](std::string_view bytes) { stream.write(bytes); },
             [&](int fd) { return call.http.wait_for(fd, 1s) != Wake::ClientGone; });
     stream.finish();
 }
 
-/// Output of a container that runs, or is about to: what it writes from now on comes out of its
-/// log.
-void attach(Call& call) {
-    const std::string id = call.engine.find(call.name()).id;
-    if (!call.flag("stream") && !call.flag("logs")) {
-        throw InputError("Bad parameters: at least one of stream and logs must be chosen");
-    }
-    LogRequest request{
-        .out = call.flag("stdout"), .err = call.flag("stderr"), .follow = call.flag("stream")};
-    if (!call.flag("logs")) {
-        request.tail = 0;
-    }
-    LogStream log(call.engine, id, request);
-    const bool upgrade = same_letters(call.http.request().header("Upgrade"), "tcp");
-    HttpHeaders headers = {{"Content-Type", upgrade ? framed_type(call.version)
-                                                    : "application/vnd.docker.raw-stream"}};
-    if (upgrade) {
-        headers.push_back({"Connection", "Upgrade"});
-        headers.push_back({"Upgrade", "tcp"});
-    }
-    const Hijacked connection = call.http.hijack(upgrade ? 101 : 200, headers);
-    const int socket = connection.socket.get();
-    try {
-        log.run([&](std::string_view bytes) { write_all(socket, bytes, "attached client"); },
-                [&](int fd) {
-                    // A client without standard input closes its half at once: only POLLHUP says
-                    // that it is gone.
-                    std::array<pollfd, 2> events{{{fd, POLLIN, 0}, {socket, 0, 0}}};
-                    check(::poll(events.data(), events.size(), 1000), "poll(log, attached client)");
-                    return (events[1].revents & (POLLHUP | POLLERR)) == 0 &&
-                           !call.engine.waiting_ended();
-                });
-    } catch (const std::system_error&) {
-        return;  // the client went away
-    }
-}
-
 constexpr std::array kStreamRoutes = std::to_array<Route>({
     {"POST", "/containers/{}/wait", wait},
     {"GET", "/containers/{}/logs", logs},
-    {"POST", "/containers/{}/attach", attach},
 });
 
 }  // namespace

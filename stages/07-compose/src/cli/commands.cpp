@@ -24,6 +24,8 @@ constexpr std::array kVerbs = {
     Verb{"wait", "Containers", "wait for their end and print exit statuses", run_wait},
     Verb{"rm", "Containers", "remove them", run_rm},
     Verb{"rename", "Containers", "give one another name", run_rename},
+    Verb{"exec", "Containers", "run one more command in one", run_exec},
+    Verb{"attach", "Containers", "take our terminal to one that runs", run_attach},
     Verb{"ps", "Containers", "list them", run_ps},
     Verb{"logs", "Containers", "print what one wrote", run_logs},
     Verb{"inspect", "Containers", "print all that is known of them, and of images", run_inspect},
@@ -44,10 +46,10 @@ constexpr std::array kVerbs = {
 };
 
 /// What docker has, and Drydock will.
-constexpr std::array<std::string_view, 25> kNotYet = {
-    "attach", "commit", "container", "cp",     "diff",    "events",  "exec",   "export", "history",
-    "image",  "import", "login",     "logout", "network", "pause",   "port",   "search", "stats",
-    "system", "top",    "unpause",   "update", "volume",  "builder", "context"};
+constexpr std::array<std::string_view, 23> kNotYet = {
+    "commit", "container", "cp",      "diff",    "events", "export",  "history", "image",
+    "import", "login",     "logout",  "network", "pause",  "port",    "search",  "stats",
+    "system", "top",       "unpause", "update",  "volume", "builder", "context"};
 
 void print_help() {
     fmt::print(

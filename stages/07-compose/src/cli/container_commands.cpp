@@ -121,17 +121,22 @@ int run_start(const Invocation& invocation) {
     prepare(app, invocation);
     std::vector<std::string> names;
     bool attach = false;
+    bool interactive = false;
     app.add_flag("-a,--attach", attach, "stay with it, as run does");
+    app.add_flag("-i,--interactive", interactive, "our standard input is its own");
     add_names(app, names);
     if (const auto status = parse(app, invocation)) {
         return *status;
     }
     const Engine engine = invocation.engine();
-    if (attach) {
+    if (attach || interactive) {
         if (names.size() != 1) {
             throw InputError("start -a: one container at a time");
         }
-        return run_in_foreground(engine, {.id = names.front(), .only_new = true});
+        Foreground foreground =
+            foreground_of(engine.get(path_of({"containers", names.front(), "json"})));
+        foreground.streams.interactive = foreground.streams.interactive && interactive;
+        return run_in_foreground(engine, foreground);
     }
     return for_each_name(names, invocation.name, [&](const std::string& name) {
         engine.post(container_path(name, "start"));
@@ -331,12 +336,18 @@ int run_logs(const Invocation& invocation) {
         }
     }
     Exchange answer = invocation.engine().stream("GET", container_path(name, "logs"), query);
+    // The output of a terminal comes as it is, anything else in frames.
+    const bool framed = answer.head().field("content-type").find("raw-stream") == std::string::npos;
     Demultiplexer demultiplexer([](Output output, std::string_view bytes) {
         write_all(output == Output::Stdout ? STDOUT_FILENO : STDERR_FILENO, bytes,
                   "standard output");
     });
     while (const auto bytes = answer.read_some()) {
-        demultiplexer.feed(*bytes);
+        if (framed) {
+            demultiplexer.feed(*bytes);
+        } else {
+            write_all(STDOUT_FILENO, *bytes, "standard output");
+        }
     }
     return 0;
 }

@@ -87,6 +87,9 @@ json host_config_of(const ContainerSpec& spec) {
     put(host, "ReadonlyRootfs", spec.read_only);
     put(host, "Init", spec.init);
     put(host, "AutoRemove", spec.auto_remove);
+    if (const auto size = terminal_size(STDOUT_FILENO); spec.streams.tty && size.rows != 0) {
+        host["ConsoleSize"] = {size.rows, size.columns};
+    }
     if (json annotations = annotations_of(spec); !annotations.empty()) {
         host["Annotations"] = std::move(annotations);
     }
@@ -109,6 +112,9 @@ std::string create_body(const ContainerSpec& spec) {
     if (!spec.labels.empty()) {
         body["Labels"] = spec.labels;
     }
+    put(body, "Tty", spec.streams.tty);
+    put(body, "OpenStdin", spec.streams.interactive);
+    put(body, "StdinOnce", spec.stdin_once);
     put(body, "WorkingDir", spec.workdir);
     put(body, "User", spec.user);
     put(body, "Hostname", spec.hostname);

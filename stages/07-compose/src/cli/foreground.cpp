@@ -25,6 +25,7 @@ namespace drydock::cli {
 namespace {
 
 constexpr int kImpatient = 3;
+constexpr int kPatienceMs = 500;
 
 /// 125, 126 or 127, told by docker's words.
 int exit_status_of_refusal(const std::string& message) {
@@ -46,50 +47,70 @@ class Session {
     Session(const Engine& engine, const Foreground& container)
         : engine_(engine),
           id_(container.id),
+          tty_(container.streams.tty),
           signals_fd_(check(::signalfd(-1, &signals_.blocked(), SFD_CLOEXEC), "signalfd()")),
           // Before the start: a container may have ended when the answer to the start comes.
           wait_(engine.stream("POST", path_of({"containers", id_, "wait"}),
                               {{"condition", container.auto_remove ? "removed" : "next-exit"}})),
-          logs_(engine.stream("GET", path_of({"containers", id_, "logs"}),
-                              {{"follow", "1"},
+          talk_(engine.stream("POST", path_of({"containers", id_, "attach"}),
+                              {{"stream", "1"},
+                               {"stdin", container.streams.interactive ? "1" : "0"},
                                {"stdout", "1"},
                                {"stderr", "1"},
-                               {"tail", container.only_new ? "0" : "all"}})) {}
+                               {"detachKeys", container.detach_keys}}),
+                container.streams) {}
 
     int follow() {
-        while (!status_ || logs_open_) {
-            await_event();
+        while (talk_.open()) {
+            await_event(-1);
         }
-        return *status_;
+        // Its end follows that of its output at once, unless it was left by the detach keys.
+        while (!status_ && has_ended()) {
+            await_event(kPatienceMs);
+        }
+        return status_.value_or(0);
     }
 
   private:
-    void await_event() {
-        std::array<pollfd, 3> events{
+    void await_event(int timeout_ms) {
+        std::array<pollfd, 4> events{
             {{.fd = signals_fd_.get(), .events = POLLIN, .revents = 0},
-             {.fd = logs_open_ ? logs_.fd() : -1, .events = POLLIN, .revents = 0},
-             {.fd = status_ ? -1 : wait_.fd(), .events = POLLIN, .revents = 0}}};
-        const bool ready =
-            (logs_open_ && logs_.has_buffered()) || (!status_ && wait_.has_buffered());
-        if (::poll(events.data(), events.size(), ready ? 0 : -1) == -1 && errno != EINTR) {
-            check(-1, "poll(signals, logs, wait)");
+             {.fd = talk_.stream_fd(), .events = talk_.stream_events(), .revents = 0},
+             {.fd = status_ ? -1 : wait_.fd(), .events = POLLIN, .revents = 0},
+             {.fd = talk_.input_fd(), .events = POLLIN, .revents = 0}}};
+        const bool ready = talk_.has_buffered() || (!status_ && wait_.has_buffered());
+        if (::poll(events.data(), events.size(), ready ? 0 : timeout_ms) == -1) {
+            check(errno == EINTR ? 0 : -1, "poll(signals, streams, wait)");
+            return;
         }
         if (events[0].revents != 0) {
             pass_on_signal();
         }
-        if (logs_open_ && (events[1].revents != 0 || logs_.has_buffered())) {
-            copy_output();
+        if (talk_.has_buffered() || (talk_.open() && events[1].revents != 0)) {
+            talk_.copy_stream(events[1].revents);
         }
         if (!status_ && (events[2].revents != 0 || wait_.has_buffered())) {
             status_ = parse_answer(wait_.read_all()).at("StatusCode").get<int>();
         }
+        if (events[3].revents != 0) {
+            talk_.read_input();
+        }
     }
 
-    void copy_output() {
-        const auto bytes = logs_.read_some();
-        logs_open_ = bytes.has_value();
-        if (bytes) {
-            demultiplexer_.feed(*bytes);
+    /// Waits for the end a moment, then asks.
+    bool has_ended() {
+        if (!tty_) {
+            return true;
+        }
+        pollfd event{.fd = wait_.fd(), .events = POLLIN, .revents = 0};
+        if (wait_.has_buffered() || ::poll(&event, 1, kPatienceMs) == 1) {
+            return true;
+        }
+        try {
+            const auto container = engine_.get(path_of({"containers", id_, "json"}));
+            return !container.at("State").at("Running").get<bool>();
+        } catch (const EngineError&) {
+            return true;  // removed by now
         }
     }
 
@@ -98,6 +119,9 @@ class Session {
         check(::read(signals_fd_.get(), &info, sizeof info), "read(signalfd)");
         const int number = static_cast<int>(info.ssi_signo);
         if (number == SIGWINCH) {
+            if (tty_) {
+                send_terminal_size(engine_, path_of({"containers", id_, "resize"}));
+            }
             return;
         }
         requests_to_end_ += number == SIGINT || number == SIGTERM ? 1 : 0;
@@ -117,20 +141,35 @@ class Session {
 
     const Engine& engine_;
     std::string id_;
+    bool tty_;
     BlockedSignals signals_{};
     UniqueFd signals_fd_;
     Exchange wait_;
-    Exchange logs_;
-    Demultiplexer demultiplexer_{[](Output output, std::string_view bytes) {
-        write_all(output == Output::Stdout ? STDOUT_FILENO : STDERR_FILENO, bytes,
-                  "standard output");
-    }};
-    bool logs_open_ = true;
+    Conversation talk_;
     std::optional<int> status_{};
     int requests_to_end_ = 0;
 };
 
 }  // namespace
+
+Foreground foreground_of(const nlohmann::json& container) {
+    const auto& config = container.at("Config");
+    return {.id = container.at("Id"),
+            .auto_remove = container.at("HostConfig").value("AutoRemove", false),
+            .streams = {.interactive = config.value("OpenStdin", false),
+                        .tty = config.value("Tty", false)}};
+}
+
+void send_terminal_size(const Engine& engine, const std::string& path) {
+    const TerminalSize size = terminal_size(STDOUT_FILENO);
+    if (size.rows == 0) {
+        return;
+    }
+    try {
+        engine.post(path, {{"h", std::to_string(size.rows)}, {"w", std::to_string(size.columns)}});
+    } catch (const EngineError&) {  // NOLINT(bugprone-empty-catch): it has ended in this moment
+    }
+}
 
 void start_container(const Engine& engine, const std::string& id) {
     try {
@@ -142,7 +181,12 @@ void start_container(const Engine& engine, const std::string& id) {
 
 int run_in_foreground(const Engine& engine, const Foreground& container) {
     Session session(engine, container);
-    start_container(engine, container.id);
+    if (!container.running) {
+        start_container(engine, container.id);
+    }
+    if (container.streams.tty) {
+        send_terminal_size(engine, path_of({"containers", container.id, "resize"}));
+    }
     if (container.explain) {
         print_explanation(engine, container.id);
     }

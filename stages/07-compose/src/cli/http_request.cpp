@@ -91,6 +91,19 @@ void Exchange::send(std::string_view bytes) {
     }
 }
 
+std::size_t Exchange::send_some(std::string_view bytes) {
+    const ssize_t n =
+        ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n >= 0) {
+        return static_cast<std::size_t>(n);
+    }
+    return errno == EAGAIN || errno == EINTR ? 0 : bytes.size();
+}
+
+void Exchange::end_input() {
+    static_cast<void>(::shutdown(socket_.get(), SHUT_WR));  // or it is gone altogether
+}
+
 void Exchange::receive() {
     std::array<char, 65536> buffer{};
     ssize_t n = -1;

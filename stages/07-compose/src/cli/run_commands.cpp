@@ -28,6 +28,7 @@ struct RunFlags {
     std::string memory{};
     std::string cpus{};
     std::string cidfile{};
+    std::string detach_keys{};
     bool detach = false;
     bool interactive = false;
     bool terminal = false;
@@ -61,6 +62,8 @@ void add_flags(CLI::App& app, RunFlags& flags) {
         ->type_name("FILE");
     app.add_flag("-i,--interactive", flags.interactive, "keep standard input open");
     app.add_flag("-t,--tty", flags.terminal, "give it a terminal");
+    app.add_option("--detach-keys", flags.detach_keys, "keys that leave it (ctrl-p,ctrl-q)")
+        ->type_name("KEYS");
     app.add_flag("--explain", spec.explain,
                  "print each step of its start, with its system calls, to stderr");
     add_list(app, "--without", spec.without, "leave out a step, to see what breaks")
@@ -76,13 +79,8 @@ void add_flags(CLI::App& app, RunFlags& flags) {
 }
 
 void finish(RunFlags& flags, const CLI::App& app) {
-    if (flags.interactive) {
-        throw NotImplemented("-i (standard input of a container)");
-    }
-    if (flags.terminal) {
-        throw NotImplemented("-t (a terminal for a container)");
-    }
     ContainerSpec& spec = flags.spec;
+    spec.streams = {.interactive = flags.interactive, .tty = flags.terminal};
     for (const std::string& text : flags.env) {
         if (auto variable = parse_env(text, "--env")) {
             spec.env.push_back(std::move(*variable));
@@ -154,8 +152,11 @@ int run_foreground(const Engine& engine, RunFlags& flags) {
         id = create_container(engine, flags.spec);
     }
     write_cidfile(cidfile, flags, *id);
-    const Foreground container{
-        .id = *id, .auto_remove = flags.spec.auto_remove, .explain = flags.spec.explain};
+    const Foreground container{.id = *id,
+                               .auto_remove = flags.spec.auto_remove,
+                               .streams = flags.spec.streams,
+                               .detach_keys = flags.detach_keys,
+                               .explain = flags.spec.explain};
     if (!ours_to_remove) {
         return run_in_foreground(engine, container);
     }
@@ -191,6 +192,10 @@ int run_run(const Invocation& invocation) {
         return *status;
     }
     finish(flags, app);
+    flags.spec.stdin_once = flags.interactive && !flags.detach;
+    if (!flags.detach && flags.interactive && flags.terminal && ::isatty(STDIN_FILENO) == 0) {
+        throw InputError("-t: our standard input is no terminal; leave -t out to pass it on");
+    }
     try {
         const Engine engine = invocation.engine();
         return flags.detach ? run_detached(engine, flags) : run_foreground(engine, flags);

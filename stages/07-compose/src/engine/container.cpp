@@ -72,6 +72,13 @@ json stored_config(const ContainerConfig& config) {
             {"attach_stdin", config.attach_stdin},
             {"attach_stdout", config.attach_stdout},
             {"attach_stderr", config.attach_stderr},
+            {"tty", config.tty},
+            {"open_stdin", config.open_stdin},
+            {"stdin_once", config.stdin_once},
+            {"rows", config.rows},
+            {"columns", config.columns},
+            {"log_max_bytes", config.log_limits.max_bytes},
+            {"log_max_files", config.log_limits.max_files},
             {"limits", limits_json(config.limits)},
             {"network_mode", config.network_mode},
             {"auto_remove", config.auto_remove},
@@ -103,6 +110,14 @@ ContainerConfig config_from(const json& object) {
     if (timeout) {
         config.stop_timeout = static_cast<int>(*timeout);
     }
+    // Containers of before there were these have none of them.
+    config.tty = object.value("tty", false);
+    config.open_stdin = object.value("open_stdin", false);
+    config.stdin_once = object.value("stdin_once", false);
+    config.rows = object.value("rows", 0U);
+    config.columns = object.value("columns", 0U);
+    config.log_limits.max_bytes = object.value("log_max_bytes", config.log_limits.max_bytes);
+    config.log_limits.max_files = object.value("log_max_files", config.log_limits.max_files);
     return config;
 }
 

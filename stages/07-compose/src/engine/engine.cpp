@@ -20,6 +20,7 @@
 #include "07-compose/engine/names.hpp"
 
 #include "engine/entry.hpp"
+#include "engine/exec_entry.hpp"
 #include "engine/image_defaults.hpp"
 
 namespace drydock {
@@ -203,6 +204,8 @@ void Engine::discard(const EntryPtr& one) {
     images_.snapshots().remove(id);
     const std::lock_guard lock(mutex_);
     one->removed = true;
+    one->attachments.clear();
+    std::erase_if(execs_, [&](const auto& exec) { return exec.second->record.container_id == id; });
     names_.erase(one->container.name);
     entries_.erase(id);
     release(*one, WaitCondition::Removed);

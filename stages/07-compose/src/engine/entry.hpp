@@ -15,6 +15,7 @@ struct Engine::Entry {
     UniqueFd shim_pidfd{};  ///< of its shim
     bool removed = false;   ///< it is gone; only who waits for that still looks
     std::vector<std::weak_ptr<Waiter>> waiters{};
+    std::vector<Attachment> attachments{};  ///< those who wait for its next start
     std::mutex
         operation{};  ///< held while it is started or removed; taken before the engine's mutex
 };

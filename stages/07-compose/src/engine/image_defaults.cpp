@@ -71,6 +71,7 @@ ContainerOptions options_for_bundle(const ContainerConfig& config) {
             .workdir = config.working_dir,
             .user = config.user,
             .hostname = config.hostname,
+            .terminal = config.tty,
             .readonly_rootfs = config.read_only,
             .limits = config.limits,
             .network_namespace = config.network_mode == "host" ? "host" : "",

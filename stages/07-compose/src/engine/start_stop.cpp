@@ -103,12 +103,21 @@ void Engine::launch(const EntryPtr& one) {
     ShimRequest request{.bundle = store_.directory(id),
                         .id = id,
                         .runtime_root = runtime_root(),
-                        .log_file = store_.log_file(id)};
+                        .log_file = store_.log_file(id),
+                        .log_limits = one->container.config.log_limits,
+                        .open_stdin = one->container.config.open_stdin,
+                        .stdin_once = one->container.config.stdin_once,
+                        .rows = one->container.config.rows,
+                        .columns = one->container.config.columns};
+    {
+        const std::lock_guard lock(mutex_);
+        request.attachments = std::exchange(one->attachments, {});
+    }
     read_annotations(one->container.config.annotations, store_.explain_file(id), request);
     const Time began = now();
     try {
         std::filesystem::remove(request.bundle / "exit.json");
-        StartedContainer started = start_shim(std::move(request));
+        StartedContainer started = zygote_.start(std::move(request));
         const std::lock_guard lock(mutex_);
         ContainerStatus& state = one->container.state;
         state = {.status = Status::Running,

@@ -56,7 +56,7 @@ TEST_CASE("create: what is not there yet is refused by its name, never left asid
     refused(R"({"HostConfig": {"NetworkMode": "bridge"}})");
     refused(R"({"NetworkingConfig": {"EndpointsConfig": {"other": {}}}})");
     refused(R"({"HostConfig": {"MemoryReservation": 8388608}})");
-    refused(R"({"Tty": true})");
+    refused(R"({"HostConfig": {"LogConfig": {"Config": {"tag": "x"}}}})");
     CHECK_THROWS_WITH(
         read_create_body(json::parse(R"({"Image":"i","HostConfig":{"PublishAllPorts":true}})")),
         "not implemented: publishing ports");
@@ -75,6 +75,38 @@ TEST_CASE("create: a member of the wrong type is named with its place", "[07][cr
     CHECK_THROWS_AS(read_create_body(json::parse(R"({"Image": "i", "HostConfig": {"Memory": 5}})")),
                     drydock::InputError);
     CHECK_THROWS_WITH(read_create_body(json::object()), ContainsSubstring("at /Image"));
+}
+
+TEST_CASE("create: terminal, input and log options", "[07][create]") {
+    const auto config = read_create_body(json::parse(
+        R"({"Image": "i", "Tty": true, "OpenStdin": true, "StdinOnce": true, "HostConfig": {"ConsoleSize": [24, 80],
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}}})"));
+    CHECK(config.tty);
+    CHECK(config.open_stdin);
+    CHECK(config.stdin_once);
+    CHECK(config.rows == 24);
+    CHECK(config.columns == 80);
+    CHECK(config.log_limits.max_bytes == 10485760);
+    CHECK(config.log_limits.max_files == 3);
+    for (const char* wrong :
+         {R"({"ConsoleSize": [1]})", R"({"ConsoleSize": ["1", "2"]})",
+          R"({"ConsoleSize": [70000, 2]})", R"({"LogConfig": {"Config": {"max-file": "0"}}})",
+          R"({"LogConfig": {"Config": {"max-size": "lots"}}})"}) {
+        const json body = {{"Image", "i"}, {"HostConfig", json::parse(wrong)}};
+        CHECK_THROWS_AS(read_create_body(body), drydock::InputError);
+    }
+}
+
+TEST_CASE("exec: a body that is not right is refused", "[07][create]") {
+    using drydock::api::read_exec_body;
+    const auto spec = read_exec_body(json::parse(
+        R"({"Cmd": ["a", "b"], "Env": ["A=1"], "User": "u", "WorkingDir": "/w", "Tty": true, "AttachStdin": true,
+            "DetachKeys": "ctrl-a", "ConsoleSize": [5, 6]})"));
+    CHECK(spec.command == std::vector<std::string>{"a", "b"});
+    CHECK(spec.detach_keys == "\x01");
+    CHECK(spec.size == std::pair(5U, 6U));
+    CHECK_THROWS_AS(read_exec_body(json::parse(R"({"Cmd": 7})")), drydock::InputError);
+    CHECK_THROWS_AS(read_exec_body(json::parse(R"({"DetachKeys": "ab"})")), drydock::InputError);
 }
 
 }  // namespace

@@ -22,12 +22,12 @@ const std::string kNoContent = "HTTP/1.1 204 No Content\r\n\r\n";
 
 /// A daemon whose container writes to both streams and ends with `status`.
 StubDaemon::Table runs(int status) {
-    return {
-        {"POST /v1.44/containers/create", kCreated},
-        {"POST /v1.44/containers/abc/wait",
-         "LATE " + chunked({fmt::format("{{\"StatusCode\":{}}}\n", status)})},
-        {"GET /v1.44/containers/abc/logs", chunked({frame(1, "to out\n") + frame(2, "to err\n")})},
-        {"POST /v1.44/containers/abc/start", kNoContent}};
+    return {{"POST /v1.44/containers/create", kCreated},
+            {"POST /v1.44/containers/abc/wait",
+             "LATE " + chunked({fmt::format("{{\"StatusCode\":{}}}\n", status)})},
+            {"POST /v1.44/containers/abc/attach",
+             chunked({frame(1, "to out\n") + frame(2, "to err\n")})},
+            {"POST /v1.44/containers/abc/start", kNoContent}};
 }
 
 Outcome call(const StubDaemon& daemon, std::vector<std::string> arguments) {
@@ -54,7 +54,7 @@ TEST_CASE("run: waits before it starts, and asks for the removal when --rm was g
     CHECK_THAT(requests[0], ContainsSubstring("POST /v1.44/containers/create?name=n"));
     CHECK_THAT(requests[0], ContainsSubstring(R"("AutoRemove":true)"));
     CHECK_THAT(requests[1], ContainsSubstring("/wait?condition=removed"));
-    CHECK_THAT(requests[2], ContainsSubstring("/logs?follow=1"));
+    CHECK_THAT(requests[2], ContainsSubstring("/attach?stream=1&stdin=0&stdout=1"));
     CHECK_THAT(requests[3], ContainsSubstring("/start"));
 }
 
@@ -105,14 +105,40 @@ TEST_CASE("run: an image that is not here is pulled", "[07][cli][run]") {
     CHECK_THAT(daemon.requests().at(1), ContainsSubstring("fromImage=r%3A5000%2Fweb&tag=latest"));
 }
 
-TEST_CASE("run: what cannot be done yet is told, 125, and nothing is sent", "[07][cli][run]") {
+TEST_CASE("run -i: asks for an input that ends with ours", "[07][cli][run]") {
+    const StubDaemon daemon(runs(0));
+    CHECK(call(daemon, {"run", "-i", "web"}).status == 0);
+    CHECK_THAT(daemon.requests().at(0), ContainsSubstring(R"("OpenStdin":true)") &&
+                                            ContainsSubstring(R"("StdinOnce":true)"));
+    CHECK_THAT(daemon.requests().at(2), ContainsSubstring("stdin=1"));
+}
+
+TEST_CASE("run -it, exec -it: without a terminal are refused, and nothing is sent",
+          "[07][cli][run]") {
     const StubDaemon daemon({});
-    for (const char* flag : {"-i", "-t", "-it"}) {
-        const Outcome outcome = call(daemon, {"run", flag, "web"});
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"run", "-it", "web"}, {"exec", "-it", "web", "sh"}}) {
+        const Outcome outcome = call(daemon, words);
         CHECK(outcome.status == 125);
-        CHECK_THAT(outcome.err, ContainsSubstring("not implemented: -"));
+        CHECK_THAT(outcome.err, ContainsSubstring("no terminal"));
     }
     CHECK(daemon.requests().empty());
+}
+
+TEST_CASE("exec: both streams and the exit status are the command's", "[07][cli][exec]") {
+    const StubDaemon daemon(
+        {{"POST /v1.44/containers/web/exec", response(201, R"({"Id":"e"})")},
+         {"POST /v1.44/exec/e/start", chunked({frame(1, "to out\n") + frame(2, "to err\n")})},
+         {"GET /v1.44/exec/e/json", response(200, R"({"ExitCode":9})")}});
+    const Outcome outcome =
+        call(daemon, {"exec", "-e", "A=1", "-u", "7", "-w", "/w", "web", "cmd", "-x"});
+    CHECK(outcome.status == 9);
+    CHECK(outcome.out == "to out\n");
+    CHECK(outcome.err == "to err\n");
+    const std::string request = daemon.requests().at(0);
+    CHECK(json::parse(request.substr(request.find("\n\n"))) == json::parse(R"({
+        "Cmd": ["cmd", "-x"], "Env": ["A=1"], "User": "7", "WorkingDir": "/w", "DetachKeys": "",
+        "Tty": false, "AttachStdin": false, "AttachStdout": true, "AttachStderr": true})"));
 }
 
 TEST_CASE("run: a wrong flag or value is one clear line, 125", "[07][cli][run]") {

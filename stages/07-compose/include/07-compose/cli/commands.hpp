@@ -40,6 +40,8 @@ int run_command_line(const std::vector<std::string>& arguments);
 int run_run(const Invocation& invocation);
 int run_create(const Invocation& invocation);
 int run_start(const Invocation& invocation);
+int run_exec(const Invocation& invocation);
+int run_attach(const Invocation& invocation);
 int run_stop(const Invocation& invocation);
 int run_restart(const Invocation& invocation);
 int run_rename(const Invocation& invocation);

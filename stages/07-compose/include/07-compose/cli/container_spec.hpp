@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "07-compose/cli/conversation.hpp"
 #include "07-compose/cli/engine.hpp"
 
 namespace drydock::cli {
@@ -30,6 +31,8 @@ struct ContainerSpec {
     bool read_only = false;
     bool init = false;
     bool auto_remove = false;
+    ConversationOptions streams{};  ///< -i and -t
+    bool stdin_once = false;        ///< its input ends with the first client that had it
     bool explain = false;
     std::vector<std::string> without{};
 };

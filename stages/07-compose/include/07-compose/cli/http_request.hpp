@@ -41,6 +41,13 @@ class Exchange {
     void write_body(std::string_view bytes);
     void end_body();
 
+    /// Of what was sent as input of a connection that became a command's streams: takes as many of
+    /// the bytes as there is room for, without waiting. All of them when nobody reads any more.
+    /// @return how many were taken
+    std::size_t send_some(std::string_view bytes);
+    /// There is no more input.
+    void end_input();
+
     /// Waits for status and header fields.
     /// @throws InputError when the other side speaks no HTTP, or hangs up
     const ResponseHead& head();

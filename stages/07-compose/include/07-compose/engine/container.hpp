@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "03-cgroups/limits.hpp"
+#include "03-cgroups/log_file.hpp"
 #include "07-compose/engine/time_text.hpp"
 
 namespace drydock {
@@ -31,6 +32,12 @@ struct ContainerConfig {
     bool attach_stdin = false;
     bool attach_stdout = false;
     bool attach_stderr = false;
+    bool tty = false;
+    bool open_stdin = false;  ///< clients can write its input
+    bool stdin_once = false;  ///< the input ends with the first of them
+    unsigned rows = 0;        ///< of its terminal; 0: not said
+    unsigned columns = 0;
+    LogLimits log_limits = {.max_bytes = std::uint64_t{20} << 20U, .max_files = 5};
 
     Limits limits{};
     std::string network_mode =

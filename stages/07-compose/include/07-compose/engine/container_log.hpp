@@ -18,21 +18,24 @@ struct LogLine {
     std::string time{};    ///< RFC 3339 as it is in the file
 };
 
-/// Reads a log from its beginning, or the last lines of it, and goes on when it grows. Needs the
-/// memory of one line.
+/// Reads a log from its beginning, or the last lines of it, and goes on when it grows: through all
+/// the files that there are of it (03-cgroups/log_file.hpp), and from one that is rotated away
+/// while it is read into its successor. Needs the memory of one line.
 class LogReader {
   public:
-    /// A file that is not there yet is a log without lines.
+    /// Opens the oldest file at once, so that its lines can be read also when the container is
+    /// removed meanwhile. A log that is not there yet is one without lines.
     explicit LogReader(std::filesystem::path file);
 
     /// Goes to where the last `lines` lines begin.
     void skip_to_last(std::uint64_t lines);
-    /// The next whole line; nothing at the end of the file as it is now. A line that is no JSON is
+    /// The next whole line; nothing at the end of the log as it is now. A line that is no JSON is
     /// left out.
     std::optional<LogLine> next();
 
   private:
-    bool open();
+    bool open_oldest();
+    bool open_successor();
     bool fill();
 
     std::filesystem::path file_;

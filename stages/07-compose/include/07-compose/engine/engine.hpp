@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -13,9 +14,12 @@
 #include <vector>
 
 #include "01-chroot/unique_fd.hpp"
+#include "03-cgroups/shim_client.hpp"
+#include "03-cgroups/shim_zygote.hpp"
 #include "05-images/image_store.hpp"
 #include "07-compose/engine/container.hpp"
 #include "07-compose/engine/container_store.hpp"
+#include "07-compose/engine/exec_record.hpp"
 #include "07-compose/engine/exit_watcher.hpp"
 #include "07-compose/engine/jobs.hpp"
 #include "07-compose/engine/waiter.hpp"
@@ -93,6 +97,24 @@ class Engine {
     /// @throws EngineError Conflict when the name is in use
     void rename(std::string_view name, const std::string& new_name);
 
+    /// Gives the client what the container writes from now on, and its input if it takes any; of
+    /// one that does not run, from its next start on. Its socket is closed when the container has
+    /// ended, or was removed.
+    /// @param client called once no start can come between: answers the client, and says who it is
+    void attach(std::string_view name, const std::function<Attachment()>& client);
+    /// Sets the size of its terminal. @throws EngineError Conflict; InputError without a terminal
+    void resize(std::string_view name, unsigned rows, unsigned columns);
+
+    /// @return the exec's ID. @throws EngineError Conflict "Container x is not running"
+    std::string create_exec(std::string_view name, ExecSpec spec);
+    /// Starts it. What cannot be run is an exec that has ended with 126 or 127.
+    /// @param attachment called once nothing stands in the way: who is to see it, or nobody
+    /// @throws EngineError NotFound; Conflict when it was started before
+    void start_exec(const std::string& id,
+                    const std::function<std::optional<Attachment>()>& attachment);
+    [[nodiscard]] ExecRecord find_exec(const std::string& id) const;
+    void resize_exec(const std::string& id, unsigned rows, unsigned columns);
+
     /// Registers somebody who waits; never blocks.
     [[nodiscard]] std::shared_ptr<Waiter> wait(std::string_view name, WaitCondition condition);
 
@@ -110,6 +132,10 @@ class Engine {
   private:
     struct Entry;
     using EntryPtr = std::shared_ptr<Entry>;
+    struct Exec;
+
+    [[nodiscard]] std::shared_ptr<Exec> exec(const std::string& id) const;
+    void forget_old_execs();
 
     [[nodiscard]] EntryPtr entry(std::string_view name) const;
     std::shared_ptr<Waiter> add_waiter(const EntryPtr& entry, WaitCondition condition);
@@ -131,11 +157,13 @@ class Engine {
     ImageStore images_;
     ContainerStore store_;
     Jobs jobs_{};
+    ShimZygote zygote_{};
     UniqueFd stopping_;           ///< an eventfd: readable once nobody shall wait any more
     mutable std::mutex mutex_{};  ///< guards all below, and what the entries hold
     std::map<std::string, EntryPtr> entries_{};  ///< by ID
     std::map<std::string, std::string>
         names_{};  ///< the ID behind each name; "" while it is being created
+    std::map<std::string, std::shared_ptr<Exec>> execs_{};
     std::unique_ptr<ExitWatcher> watcher_{};
 };
 
