@@ -23,6 +23,8 @@ int status_of(Refusal refusal) {
             return 304;
         case Refusal::BadRequest:
             return 400;
+        case Refusal::Forbidden:
+            return 403;
         case Refusal::Unavailable:
             break;
     }

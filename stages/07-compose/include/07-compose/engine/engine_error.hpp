@@ -11,6 +11,7 @@ enum class Refusal {
     Conflict,     ///< 409: the name is in use, the container runs, it does not run…
     NotModified,  ///< 304: it is so already
     BadRequest,   ///< 400
+    Forbidden,    ///< 403: the network has endpoints, the endpoint is there already…
     Unavailable,  ///< 503
 };
 
