@@ -1,7 +1,6 @@
 #include "05-images/image_store.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -14,6 +13,8 @@
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
 #include "04-layers/chain_id.hpp"
+
+#include "image_index.hpp"
 
 namespace drydock {
 namespace {
@@ -28,60 +29,7 @@ const std::filesystem::path& made(const std::filesystem::path& directory) {
     return directory;
 }
 
-bool only_hex(std::string_view text) {
-    return !text.empty() && std::ranges::all_of(text, [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-    });
-}
-
-/// The hex digits of "sha256:…" or of "…" when it looks like (the beginning of) an ID.
-std::string_view id_prefix(std::string_view name) {
-    if (name.starts_with("sha256:")) {
-        name.remove_prefix(7);
-    }
-    return name.size() <= 64 && only_hex(name) ? name : std::string_view{};
-}
-
-std::optional<Reference> try_reference(std::string_view name) {
-    try {
-        return parse_reference(name);
-    } catch (const InputError&) {
-        return std::nullopt;
-    }
-}
-
-bool names_same(const Reference& wanted, const std::optional<Reference>& name,
-                const Digest& manifest) {
-    if (!name || name->domain != wanted.domain || name->path != wanted.path) {
-        return false;
-    }
-    return wanted.digest ? *wanted.digest == manifest : name->tag == wanted.tag;
-}
-
 }  // namespace
-
-/// One line of index.json: a manifest and the name it has, if it has one.
-struct ImageStore::Entry {
-    oci::Descriptor manifest{};
-    std::optional<Reference> name{};
-};
-
-/// Owns the right to change index.json: one thread of one process at a time. A lock of flock(2)
-/// belongs to the open file, and each Lock opens its own.
-class ImageStore::Lock {
-  public:
-    explicit Lock(const ImageStore& store)
-        : file_(open_at(store.root_.get(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600)) {
-        while (::flock(file_.get(), LOCK_EX) == -1) {
-            if (errno != EINTR) {
-                check(-1, "flock({}/lock, LOCK_EX)", store.data_root_.native());
-            }
-        }
-    }
-
-  private:
-    UniqueFd file_;
-};
 
 ImageStore::ImageStore(const std::filesystem::path& data_root)
     : data_root_(std::filesystem::absolute(data_root).lexically_normal()),
@@ -334,113 +282,6 @@ void ImageStore::tag(const Image& image, const Reference& name) {
         throw InputError("No such image: " + image.id.text());
     }
     add_name(image.manifest, name);
-}
-
-void ImageStore::untag(const Reference& name) {
-    const Lock lock(*this);
-    std::vector<Entry> entries = read_index();
-    const auto found = std::ranges::find_if(entries, [&](const Entry& entry) {
-        return names_same(name, entry.name, entry.manifest.digest);
-    });
-    if (found == entries.end()) {
-        throw InputError("No such image: " + familiar(name));
-    }
-    const Digest manifest = found->manifest.digest;
-    if (std::ranges::count(entries, manifest,
-                           [](const Entry& entry) { return entry.manifest.digest; }) > 1) {
-        entries.erase(found);
-    } else {
-        found->name.reset();
-    }
-    write_index(entries);
-}
-
-Removal ImageStore::remove(const Image& image, const std::function<bool(const Digest&)>& in_use) {
-    const Lock lock(*this);
-    const std::vector<Entry> entries = read_index();
-    const std::vector<Image> images = images_of(entries);
-    const auto found = std::ranges::find(images, image.id, &Image::id);
-    if (found == images.end()) {
-        throw InputError("No such image: " + image.id.text());
-    }
-    Removal removal;
-    for (const Reference& name : found->references) {
-        removal.untagged.push_back(familiar(name));
-    }
-    std::vector<Entry> left;
-    for (const Entry& entry : entries) {
-        const std::vector<Image> its = images_of({entry});
-        if (its.empty() || its.front().id != image.id) {
-            left.push_back(entry);
-        }
-    }
-    if (in_use && in_use(image.id)) {
-        left.push_back({.manifest = found->manifest});
-        write_index(left);
-        return removal;
-    }
-    write_index(left);
-    removal.deleted = remove_unneeded(*found, left);
-    return removal;
-}
-
-/// Names are gone already; then manifest, configuration, layers: a crash in between leaves blobs
-/// that nobody names, never a name without its blobs.
-std::vector<Digest> ImageStore::remove_unneeded(const Image& removed,
-                                                const std::vector<Entry>& left) {
-    std::set<Digest> blobs;
-    std::set<Digest> chains;
-    for (const Image& image : images_of(left)) {
-        blobs.insert({image.id, image.manifest.digest});
-        for (const oci::Descriptor& layer : manifest(image).layers) {
-            blobs.insert(layer.digest);
-        }
-        for (const Digest& chain : chain_ids(config(image).diff_ids)) {
-            chains.insert(chain);
-        }
-    }
-    const oci::Manifest manifest = this->manifest(removed);
-    std::vector<Digest> own_chains = chain_ids(config(removed).diff_ids);
-
-    std::vector<Digest> deleted = {removed.id};
-    content_.remove(removed.manifest.digest);
-    content_.remove(removed.id);
-    for (const oci::Descriptor& layer : manifest.layers) {
-        if (!blobs.contains(layer.digest)) {
-            content_.remove(layer.digest);
-            deleted.push_back(layer.digest);
-        }
-    }
-    std::ranges::reverse(own_chains);  // nothing may stand on a layer that goes
-    for (const Digest& chain : own_chains) {
-        if (!chains.contains(chain)) {
-            snapshots_.remove_layer(chain);
-        }
-    }
-    return deleted;
-}
-
-Removal ImageStore::remove_by_name(std::string_view name, bool force,
-                                   const std::function<bool(const Digest&)>& in_use) {
-    const Image image = get(name);
-    const auto reference = id_prefix(name).size() < 64 ? try_reference(name) : std::nullopt;
-    const auto by_name = std::ranges::find_if(image.references, [&](const Reference& own) {
-        return reference && names_same(*reference, own, image.manifest.digest);
-    });
-    if (by_name == image.references.end()) {
-        if (image.references.size() > 1 && !force) {
-            throw InputError(
-                fmt::format("conflict: unable to delete {} (must be forced) - image is "
-                            "referenced in multiple repositories",
-                            image.id.hex().substr(0, 12)));
-        }
-        return remove(image, in_use);
-    }
-    if (image.references.size() == 1) {
-        return remove(image, in_use);
-    }
-    untag(*by_name);
-    return {.untagged = {familiar(*by_name)}};
 }
 
 std::vector<Digest> ImageStore::unpack(const Image& image) {

@@ -10,97 +10,14 @@
 
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
-#include "01-chroot/temp_dir.hpp"
-#include "04-layers/digest.hpp"
-#include "06-registry/auth.hpp"
-#include "06-registry/http_client.hpp"
 
 #include "testing/catch.hpp"
 
-#include "raw_client.hpp"
+#include "registry_fixture.hpp"
 #include "registry_route.hpp"
 
 using namespace drydock;
 using namespace drydock::testing;
-namespace fs = std::filesystem;
-
-namespace {
-
-constexpr const char* kManifestType = "application/vnd.oci.image.manifest.v1+json";
-constexpr const char* kIndexType = "application/vnd.oci.image.index.v1+json";
-constexpr const char* kConfigType = "application/vnd.oci.image.config.v1+json";
-
-/// A registry on a port of its own, in a directory of its own, and a client for it.
-struct Fixture {
-    explicit Fixture(const fs::path& htpasswd = {}, const fs::path& given_root = {})
-        : root(given_root.empty() ? directory.path() / "root" : given_root),
-          registry({.root = root, .htpasswd = htpasswd}),
-          server([this](HttpExchange& exchange) { registry.handle(exchange); }) {}
-
-    TempDir directory{"drydock-test-"};
-    fs::path root;
-    Registry registry;
-    RunningServer server;
-    HttpClient client{};
-
-    std::string url(const std::string& path) const { return "http://" + server.address() + path; }
-    HttpReply ask(const std::string& method, const std::string& path,
-                  const HttpHeaders& headers = {}, const std::string& body = "") {
-        return client.call({.method = method, .url = url(path), .headers = headers, .body = body});
-    }
-    std::string location(const HttpReply& reply) const {
-        return *find_header(reply.headers, "Location");
-    }
-    std::string start(const std::string& name) {
-        return location(ask("POST", "/v2/" + name + "/blobs/uploads/"));
-    }
-    Digest push_blob(const std::string& name, const std::string& bytes) {
-        const Digest digest = digest_of(bytes);
-        const HttpReply reply = ask(
-            "POST", fmt::format("/v2/{}/blobs/uploads/?digest={}", name, digest.text()), {}, bytes);
-        REQUIRE(reply.status == 201);
-        return digest;
-    }
-    HttpReply put_manifest(const std::string& name, const std::string& reference,
-                           const std::string& text, const std::string& type = kManifestType) {
-        return ask("PUT", "/v2/" + name + "/manifests/" + reference,
-                   {{.name = "Content-Type", .value = type}}, text);
-    }
-    /// A whole image. @return its manifest
-    std::string push_image(const std::string& name, const std::string& reference,
-                           const std::string& layer) {
-        const std::string config = "{\"architecture\":\"amd64\",\"os\":\"linux\"}";
-        const Digest config_digest = push_blob(name, config);
-        const Digest layer_digest = push_blob(name, layer);
-        const std::string text = nlohmann::json{
-            {"schemaVersion", 2},
-            {"mediaType", kManifestType},
-            {"config",
-             {{"mediaType", kConfigType},
-              {"digest", config_digest.text()},
-              {"size", config.size()}}},
-            {"layers",
-             {{{"mediaType", "application/vnd.oci.image.layer.v1.tar"},
-               {"digest", layer_digest.text()},
-               {"size",
-                layer.size()}}}}}.dump();
-        REQUIRE(put_manifest(name, reference, text).status == 201);
-        return text;
-    }
-};
-
-std::string header(const HttpReply& reply, const char* name) {
-    const std::string* value = find_header(reply.headers, name);
-    return value == nullptr ? "" : *value;
-}
-
-std::string code(const HttpReply& reply) {
-    return nlohmann::json::parse(reply.body).at("errors").at(0).at("code").get<std::string>();
-}
-
-const std::string kAbsent = "sha256:" + std::string(64, '0');
-
-}  // namespace
 
 TEST_CASE("is_repository_name: what the grammar allows, and no path that leads elsewhere",
           "[06][registry]") {
@@ -124,7 +41,7 @@ TEST_CASE("is_repository_name: what the grammar allows, and no path that leads e
 }
 
 TEST_CASE("Registry: /v2/ says that it is one", "[06][registry]") {
-    Fixture registry;
+    RegistryFixture registry;
     CHECK(registry.ask("GET", "/v2/").status == 200);
     CHECK(registry.ask("HEAD", "/v2/").status == 200);
     CHECK(registry.ask("GET", "/").status == 404);
@@ -133,7 +50,7 @@ TEST_CASE("Registry: /v2/ says that it is one", "[06][registry]") {
 
 TEST_CASE("Registry: a blob pushed in one request can be had whole, by range, and its head alone",
           "[06][registry]") {
-    Fixture registry;
+    RegistryFixture registry;
     const Digest digest = registry.push_blob("a/b", "0123456789");
     const std::string path = "/v2/a/b/blobs/" + digest.text();
     const HttpReply whole = registry.ask("GET", path);
@@ -152,7 +69,7 @@ TEST_CASE("Registry: a blob pushed in one request can be had whole, by range, an
 TEST_CASE(
     "Registry: unknown blobs, digests that are none, and blobs of other repositories are refused",
     "[06][registry]") {
-    Fixture registry;
+    RegistryFixture registry;
     const Digest digest = registry.push_blob("a", "secret");
     const HttpReply absent = registry.ask("GET", "/v2/a/blobs/" + kAbsent);
     CHECK(absent.status == 404);
@@ -168,7 +85,7 @@ TEST_CASE(
 
 TEST_CASE("Registry: names that are no names are refused before they become paths",
           "[06][registry]") {
-    Fixture registry;
+    RegistryFixture registry;
     for (const char* name :
          {"..%2f..", "A", "a%00", "_catalog", "a/../..", "%2e%2e", "a%2f%2e%2e"}) {
         const std::string response =
@@ -184,7 +101,7 @@ TEST_CASE("Registry: names that are no names are refused before they become path
 
 TEST_CASE("Registry: an upload in chunks goes on where the last one ended, or 416",
           "[06][registry]") {
-    Fixture registry;
+    RegistryFixture registry;
     const std::string bytes = "0123456789";
     const std::string upload = registry.start("a");
     const auto patch = [&](const std::string& range, const std::string& body) {
@@ -213,7 +130,7 @@ TEST_CASE("Registry: an upload in chunks goes on where the last one ended, or 41
 }
 
 TEST_CASE("Registry: a wrong digest publishes nothing and ends the upload", "[06][registry]") {
-    Fixture registry;
+    RegistryFixture registry;
     const std::string upload = registry.start("a");
     const HttpReply reply = registry.ask("PUT", upload + "?digest=" + kAbsent, {}, "bytes");
     CHECK(reply.status == 400);
@@ -227,7 +144,7 @@ TEST_CASE("Registry: a wrong digest publishes nothing and ends the upload", "[06
 }
 
 TEST_CASE("Registry: an upload belongs to its repository, and can be cancelled", "[06][registry]") {
-    Fixture registry;
+    RegistryFixture registry;
     const std::string upload = registry.start("a");
     const std::string id = upload.substr(upload.rfind('/') + 1);
     const HttpReply foreign = registry.ask("PATCH", "/v2/b/blobs/uploads/" + id, {}, "x");
@@ -241,7 +158,7 @@ TEST_CASE("Registry: an upload belongs to its repository, and can be cancelled",
 
 TEST_CASE("Registry: of two requests that write to one upload the second is refused",
           "[06][registry]") {
-    Fixture registry;
+    RegistryFixture registry;
     const std::string upload = registry.start("a");
     RawClient slow(registry.server.address());
     slow.send(fmt::format("PATCH {} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n01", upload));
@@ -259,7 +176,7 @@ TEST_CASE("Registry: of two requests that write to one upload the second is refu
 
 TEST_CASE("Registry: a client that breaks off can go on from the byte that arrived",
           "[06][registry]") {
-    Fixture registry;
+    RegistryFixture registry;
     const std::string upload = registry.start("a");
     {
         const RawClient client(registry.server.address());
@@ -279,7 +196,7 @@ TEST_CASE("Registry: a client that breaks off can go on from the byte that arriv
 
 TEST_CASE("Registry: a blob is mounted from a repository that has it, else an upload begins",
           "[06][registry]") {
-    Fixture registry;
+    RegistryFixture registry;
     const Digest digest = registry.push_blob("a", "shared");
     const HttpReply mounted =
         registry.ask("POST", fmt::format("/v2/b/blobs/uploads/?mount={}&from=a", digest.text()));
@@ -297,7 +214,7 @@ TEST_CASE("Registry: a blob is mounted from a repository that has it, else an up
 
 TEST_CASE("Registry: a manifest is had by tag and digest, byte by byte, with its media type",
           "[06][registry]") {
-    Fixture registry;
+    RegistryFixture registry;
     const std::string text = registry.push_image("a", "v1", "layer");
     const Digest digest = digest_of(text);
     for (const std::string& reference : {std::string("v1"), digest.text()}) {
@@ -317,7 +234,7 @@ TEST_CASE("Registry: a manifest is had by tag and digest, byte by byte, with its
 }
 
 TEST_CASE("Registry: an index names manifests that are there", "[06][registry]") {
-    Fixture registry;
+    RegistryFixture registry;
     const std::string manifest = registry.push_image("a", "v1", "layer");
     const auto index_of = [&](const std::string& digest) {
         return nlohmann::json{
@@ -336,7 +253,7 @@ TEST_CASE("Registry: an index names manifests that are there", "[06][registry]")
 }
 
 TEST_CASE("Registry: a manifest that is not as it should be is refused", "[06][registry]") {
-    Fixture registry;
+    RegistryFixture registry;
     const std::string good = registry.push_image("a", "v1", "layer");
     nlohmann::json document = nlohmann::json::parse(good);
     const auto refused = [&](const std::string& text, const std::string& type,
@@ -370,7 +287,7 @@ TEST_CASE("Registry: a manifest that is not as it should be is refused", "[06][r
 }
 
 TEST_CASE("Registry: tags are listed in order, page by page", "[06][registry]") {
-    Fixture registry;
+    RegistryFixture registry;
     for (const char* tag : {"c", "a", "b", "Z"}) {
         registry.push_image("x/y", tag, "layer");
     }
@@ -397,7 +314,7 @@ TEST_CASE("Registry: tags are listed in order, page by page", "[06][registry]") 
 }
 
 TEST_CASE("Registry: what is deleted is not served", "[06][registry]") {
-    Fixture registry;
+    RegistryFixture registry;
     const std::string text = registry.push_image("a", "v1", "layer");
     const std::string digest = digest_of(text).text();
     registry.push_image("a", "v2", "layer");
@@ -420,21 +337,21 @@ TEST_CASE("Registry: what was pushed is there after a restart, what was not fini
     std::string text;
     std::string upload;
     {
-        Fixture registry({}, directory.path() / "root");
+        RegistryFixture registry({}, directory.path() / "root");
         text = registry.push_image("a", "v1", "layer");
         upload = registry.start("a");
         CHECK(registry.ask("PATCH", upload, {}, "half").status == 202);
         CHECK_THROWS_WITH(Registry({.root = registry.root}),
                           ContainsSubstring("another registry serves it"));
     }
-    Fixture registry({}, directory.path() / "root");
+    RegistryFixture registry({}, directory.path() / "root");
     CHECK(registry.ask("GET", "/v2/a/manifests/v1").body == text);
     CHECK(registry.ask("GET", upload).status == 404);
     CHECK(fs::is_empty(registry.root / "tmp"));
 }
 
 TEST_CASE("Registry: many pushers at once, every acknowledged tag is whole", "[06][registry]") {
-    Fixture registry;
+    RegistryFixture registry;
     std::vector<std::thread> pushers;
     std::atomic<int> failures = 0;
     for (int i = 0; i < 8; ++i) {
@@ -459,79 +376,4 @@ TEST_CASE("Registry: many pushers at once, every acknowledged tag is whole", "[0
         const std::string layer = fmt::format("layer {}", round);
         CHECK(registry.ask("GET", "/v2/r1/blobs/" + digest_of(layer).text()).body == layer);
     }
-}
-
-TEST_CASE("Registry: with an htpasswd file only who is in it comes in", "[06][registry][auth]") {
-    const TempDir directory("drydock-test-");
-    const fs::path file = directory.path() / "htpasswd";
-    // htpasswd -nbBC 4 ann secret
-    std::ofstream(file)
-        << "# people\nann:$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n";
-    Fixture registry(file);
-    const HttpReply refused = registry.ask("GET", "/v2/");
-    CHECK(refused.status == 401);
-    CHECK(code(refused) == "UNAUTHORIZED");
-    CHECK(header(refused, "WWW-Authenticate") == "Basic realm=\"Drydock registry\"");
-    const auto as = [&](const std::string& user, const std::string& password) {
-        return registry
-            .ask("GET", "/v2/",
-                 {{.name = "Authorization",
-                   .value = basic_authorization({.user = user, .password = password})}})
-            .status;
-    };
-    CHECK(as("ann", "wrong") == 401);
-    CHECK(as("bob", "secret") == 401);
-    CHECK(as("", "") == 401);
-    CHECK(as("ann", "secret") == 200);
-    CHECK(as("ann", "secret") == 200);
-    CHECK(as("ann", "secret2") == 401);
-    CHECK(registry.ask("GET", "/v2/", {{.name = "Authorization", .value = "Basic !!!"}}).status ==
-          401);
-    CHECK(registry.ask("POST", "/v2/a/blobs/uploads/").status == 401);
-}
-
-TEST_CASE("HtpasswdFile: a line that is no bcrypt hash is named", "[06][auth]") {
-    const TempDir directory("drydock-test-");
-    const fs::path file = directory.path() / "htpasswd";
-    std::ofstream(file) << "# empty\n\n";
-    CHECK_THROWS_WITH(HtpasswdFile(file), ContainsSubstring("nobody is in it"));
-    std::ofstream(file) << "\nann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n";
-    CHECK_THROWS_WITH(HtpasswdFile(file),
-                      ContainsSubstring("htpasswd:2: expected user:HASH with a bcrypt hash"));
-    CHECK_THROWS_WITH(HtpasswdFile(directory.path() / "none"), ContainsSubstring("No such file"));
-}
-
-TEST_CASE("parse_challenge: schemes and values of WWW-Authenticate", "[06][auth]") {
-    const auto bearer = parse_challenge(
-        R"(Bearer realm="https://x/t?a=b,c",service="s \"q\"", scope="repository:a:pull")");
-    REQUIRE(bearer.has_value());
-    CHECK(bearer->scheme == "bearer");
-    CHECK(bearer->values.at("realm") == "https://x/t?a=b,c");
-    CHECK(bearer->values.at("service") == "s \"q\"");
-    CHECK(bearer->values.at("scope") == "repository:a:pull");
-    const auto two = parse_challenge("Basic realm=x, Bearer realm=y");
-    REQUIRE(two.has_value());
-    CHECK(two->values.at("realm") == "x");
-    CHECK_FALSE(parse_challenge("").has_value());
-    CHECK_FALSE(parse_challenge("realm=\"x\"").has_value());
-    for (const char* odd : {"Basic", "Basic =", "Basic realm", "Basic realm=", "Basic realm=\"",
-                            "Basic realm=\"\\", "Basic ,,,"}) {
-        INFO(odd);
-        CHECK_NOTHROW(parse_challenge(odd));
-    }
-}
-
-TEST_CASE("basic authorization: what is written is what is read", "[06][auth]") {
-    for (const char* password : {"", "a", "ab", "abc", "pass:word", "\xc3\xa4\xff"}) {
-        const auto read =
-            parse_basic_authorization(basic_authorization({.user = "ann", .password = password}));
-        REQUIRE(read.has_value());
-        CHECK(read->user == "ann");
-        CHECK(read->password == password);
-    }
-    CHECK(basic_authorization({.user = "Aladdin", .password = "open sesame"}) ==
-          "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
-    CHECK_FALSE(parse_basic_authorization("Bearer x").has_value());
-    CHECK_FALSE(parse_basic_authorization("Basic").has_value());
-    CHECK_FALSE(parse_basic_authorization("Basic YQ==").has_value());
 }

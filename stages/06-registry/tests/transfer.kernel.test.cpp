@@ -1,149 +1,25 @@
-// Pull and push against a registry, against liars, and as programs. Needs root: layers hold files
-// of any owner.
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <csignal>
-#include <cstdlib>
+// Pull and push against a registry, and against liars. Needs root: layers hold files of any owner.
 #include <filesystem>
 #include <fstream>
-#include <mutex>
-#include <random>
-#include <thread>
+#include <string>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "01-chroot/child.hpp"
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
 #include "01-chroot/temp_dir.hpp"
-#include "04-layers/tar_create.hpp"
-#include "05-images/image_store.hpp"
-#include "06-registry/http_client.hpp"
-#include "06-registry/pull.hpp"
-#include "06-registry/push.hpp"
-#include "06-registry/registry.hpp"
 
 #include "testing/catch.hpp"
-#include "testing/program.hpp"
-#include "testing/skip.hpp"
 
-#include "raw_client.hpp"
+#include "transfer_fixture.hpp"
 
 using namespace drydock;
 using namespace drydock::testing;
-namespace fs = std::filesystem;
-
-namespace {
-
-std::string random_bytes(std::size_t size, unsigned seed) {
-    std::mt19937 engine(seed);
-    std::string bytes(size, '\0');
-    for (char& c : bytes) {
-        c = static_cast<char>(engine());
-    }
-    return bytes;
-}
-
-/// An image of two layers.
-Image make_image(ImageStore& store, const Reference& name, unsigned seed = 1) {
-    oci::ImageConfig config;
-    config.platform = host_platform();
-    config.config.cmd = std::vector<std::string>{"/bin/true"};
-    std::vector<oci::Descriptor> layers;
-    for (unsigned i = 0; i < 2; ++i) {
-        const TempDir tree("drydock-test-");
-        std::ofstream(tree.path() / fmt::format("file{}", i))
-            << random_bytes(400'000, seed * 10 + i);
-        const UniqueFd directory = open_file(tree.path(), O_RDONLY | O_DIRECTORY);
-        const LayerBlob blob = create_layer(store.content(), directory.get());
-        config.diff_ids.push_back(blob.diff_id);
-        layers.push_back({.media_type = blob.media_type, .digest = blob.digest, .size = blob.size});
-    }
-    return store.put_image(config, layers, name);
-}
-
-std::string tree_of(const fs::path& directory) {
-    std::string names;
-    for (const auto& entry : fs::recursive_directory_iterator(directory)) {
-        if (entry.is_regular_file()) {
-            names += entry.path().lexically_relative(directory).native() + "\n";
-        }
-    }
-    return names;
-}
-
-using Tamper = std::function<bool(HttpExchange&)>;  ///< true: it has answered
-
-/// A registry that notes what it is asked, and may be made to lie.
-struct Fixture {
-    explicit Fixture(const fs::path& htpasswd = {})
-        : registry({.root = directory.path() / "root", .htpasswd = htpasswd}),
-          server([this](HttpExchange& exchange) { handle(exchange); }) {}
-
-    void handle(HttpExchange& exchange) {
-        const HttpRequest& request = exchange.request();
-        {
-            const std::lock_guard lock(mutex);
-            asked.push_back(request.method + " " + request.path);
-            authorizations.emplace_back(request.header("Authorization"));
-        }
-        if (!tamper || !tamper(exchange)) {
-            registry.handle(exchange);
-        }
-    }
-    Reference reference(const std::string& name) const {
-        return parse_reference(server.address() + "/" + name);
-    }
-    /// How many requests there were whose "METHOD /path" begins and goes on like this.
-    int count(const std::string& begin, const std::string& part) {
-        const std::lock_guard lock(mutex);
-        return static_cast<int>(std::ranges::count_if(asked, [&](const std::string& line) {
-            return line.starts_with(begin) && line.find(part) != std::string::npos;
-        }));
-    }
-
-    TempDir directory{"drydock-test-"};
-    std::mutex mutex{};
-    std::vector<std::string> asked{};
-    std::vector<std::string> authorizations{};
-    Tamper tamper{};
-    Registry registry;
-    ImageStore store{directory.path() / "data"};
-    ImageStore other{directory.path() / "other"};
-    RunningServer server;
-};
-
-ProgressCallback collect(std::vector<std::string>& lines) {
-    return [&lines](const Progress& progress) {
-        if (progress.total == 0) {
-            lines.push_back(progress.id.empty() ? progress.status
-                                                : progress.id + ": " + progress.status);
-        }
-    };
-}
-
-std::string message_of(const std::function<void()>& body) {
-    try {
-        body();
-    } catch (const std::exception& error) {
-        return error.what();
-    }
-    return "(no error)";
-}
-
-bool nothing_stored(const ImageStore& store) {
-    return store.content().list().empty() && store.list().empty() &&
-           fs::is_empty(store.data_root() / "tmp");
-}
-
-}  // namespace
 
 TEST_CASE("pull and push: an image comes back with the same digest and the same files",
           "[06][pull][push]") {
-    Fixture at;
+    TransferFixture at;
     const Reference name = at.reference("demo/web:v1");
     const Image image = make_image(at.store, name);
     std::vector<std::string> lines;
@@ -177,7 +53,7 @@ TEST_CASE("pull and push: an image comes back with the same digest and the same 
 }
 
 TEST_CASE("pull and push: what is there already is not sent and not fetched", "[06][pull][push]") {
-    Fixture at;
+    TransferFixture at;
     const Reference name = at.reference("a:1");
     make_image(at.store, name);
     push(at.store, name, {}, {});
@@ -201,7 +77,7 @@ TEST_CASE("pull and push: what is there already is not sent and not fetched", "[
 }
 
 TEST_CASE("pull: by digest, and whatever the tag says by then", "[06][pull]") {
-    Fixture at;
+    TransferFixture at;
     const Image first = make_image(at.store, at.reference("a:1"), 1);
     push(at.store, at.reference("a:1"), {}, {});
     make_image(at.store, at.reference("a:1"), 2);
@@ -212,7 +88,7 @@ TEST_CASE("pull: by digest, and whatever the tag says by then", "[06][pull]") {
 }
 
 TEST_CASE("pull: from an index the manifest for this machine is taken", "[06][pull]") {
-    Fixture at;
+    TransferFixture at;
     const Reference name = at.reference("a:1");
     const Image image = make_image(at.store, name);
     push(at.store, name, {}, {});
@@ -243,7 +119,7 @@ TEST_CASE("pull: from an index the manifest for this machine is taken", "[06][pu
 }
 
 TEST_CASE("pull: an unknown image is what docker says", "[06][pull]") {
-    Fixture at;
+    TransferFixture at;
     const Reference name = at.reference("nope:v1");
     CHECK(message_of([&] { pull(at.other, name, {}, {}); }) ==
           fmt::format("manifest for {}/nope:v1 not found: manifest unknown", at.server.address()));
@@ -254,7 +130,7 @@ TEST_CASE("pull: an unknown image is what docker says", "[06][pull]") {
 }
 
 TEST_CASE("pull and push: a registry that is not there is named", "[06][pull][push]") {
-    Fixture at;
+    TransferFixture at;
     const Reference name = parse_reference("127.0.0.1:1/x:v1");
     CHECK_THAT(message_of([&] { pull(at.other, name, {}, {}); }),
                ContainsSubstring("cannot reach http://127.0.0.1:1") &&
@@ -267,7 +143,7 @@ TEST_CASE("pull and push: a registry that is not there is named", "[06][pull][pu
 
 TEST_CASE("pull: whatever a registry lies about a blob, nothing of it is stored",
           "[06][pull][liar]") {
-    Fixture at;
+    TransferFixture at;
     const Reference name = at.reference("a:1");
     const Image image = make_image(at.store, name);
     push(at.store, name, {}, {});
@@ -323,7 +199,7 @@ TEST_CASE("pull: whatever a registry lies about a blob, nothing of it is stored"
 
 TEST_CASE("pull: a manifest that can be read in two ways, or is too much, is refused",
           "[06][pull][liar]") {
-    Fixture at;
+    TransferFixture at;
     const Reference name = at.reference("a:1");
     const Image image = make_image(at.store, name);
     push(at.store, name, {}, {});
@@ -382,7 +258,7 @@ TEST_CASE("pull: a manifest that can be read in two ways, or is too much, is ref
 
 TEST_CASE("pull: a layer that unpacks to another DiffID gets no name and leaves nothing",
           "[06][pull][liar]") {
-    Fixture at;
+    TransferFixture at;
     const Reference name = at.reference("a:1");
     const Image image = make_image(at.store, name);
     oci::ImageConfig config = at.store.config(image);
@@ -396,7 +272,7 @@ TEST_CASE("pull: a layer that unpacks to another DiffID gets no name and leaves 
 
 TEST_CASE("pull: an exception from the progress callback ends it and leaves nothing",
           "[06][pull]") {
-    Fixture at;
+    TransferFixture at;
     const Reference name = at.reference("a:1");
     make_image(at.store, name);
     push(at.store, name, {}, {});
@@ -409,248 +285,12 @@ TEST_CASE("pull: an exception from the progress callback ends it and leaves noth
           }) == "enough");
     CHECK(nothing_stored(at.other));
 }
-
-TEST_CASE("pull and push: Basic credentials, right and wrong", "[06][auth]") {
-    const TempDir directory("drydock-test-");
-    const fs::path file = directory.path() / "htpasswd";
-    // htpasswd -nbBC 4 ann secret
-    std::ofstream(file) << "ann:$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n";
-    Fixture at(file);
-    const Reference name = at.reference("a:1");
-    make_image(at.store, name);
-    for (const Credentials& wrong : {Credentials{}, Credentials{.user = "ann", .password = "no"}}) {
-        CHECK_THAT(message_of([&] { push(at.store, name, wrong, {}); }),
-                   ContainsSubstring("access to a on http://" + at.server.address() + " denied"));
-    }
-    const Credentials right{.user = "ann", .password = "secret"};
-    CHECK_NOTHROW(push(at.store, name, right, {}));
-    CHECK_THAT(message_of([&] { pull(at.other, name, {}, {}); }), ContainsSubstring("denied"));
-    CHECK_NOTHROW(pull(at.other, name, right, {}));
-}
-
-TEST_CASE("pull: a token is fetched from the realm the registry names", "[06][auth]") {
-    Fixture at;
-    const Reference name = at.reference("a:1");
-    make_image(at.store, name);
-    push(at.store, name, {}, {});
-    at.tamper = [&](HttpExchange& exchange) {
-        const HttpRequest& request = exchange.request();
-        if (request.path == "/token") {
-            const bool ok = request.parameter("scope") == "repository:a:pull" &&
-                            request.parameter("service") == "s" &&
-                            request.header("Authorization").starts_with("Basic ");
-            exchange.respond(ok ? 200 : 401, {}, R"({"access_token":"t0ken","expires_in":60})");
-            return true;
-        }
-        if (request.header("Authorization") != "Bearer t0ken") {
-            exchange.respond(
-                401,
-                {{.name = "WWW-Authenticate",
-                  .value = fmt::format("Bearer realm=\"http://{}/token\",service=\"s\"",
-                                       at.server.address())}},
-                "");
-            return true;
-        }
-        return false;
-    };
-    CHECK_NOTHROW(pull(at.other, name, {.user = "ann", .password = "x"}, {}));
-    CHECK(at.count("GET", "/token") == 1);
-}
-
-TEST_CASE("pull: credentials never leave the origin they were given for", "[06][auth]") {
-    Fixture at;
-    Fixture elsewhere;
-    const Reference name = at.reference("a:1");
-    const Credentials ann{.user = "ann", .password = "secret"};
-    make_image(at.store, name);
-    push(at.store, name, {}, {});
-    push(at.store, name, {}, {});
-    const Reference copy = elsewhere.reference("a:1");
-    at.store.tag(at.store.get(familiar(name)), copy);
-    push(at.store, copy, {}, {});
-    elsewhere.asked.clear();
-    elsewhere.authorizations.clear();
-
-    at.tamper = [&](HttpExchange& exchange) {
-        const HttpRequest& request = exchange.request();
-        if (request.header("Authorization").empty()) {
-            exchange.respond(401, {{.name = "WWW-Authenticate", .value = "Basic realm=\"x\""}}, "");
-            return true;
-        }
-        if (request.path.find("/blobs/") != std::string::npos) {
-            exchange.respond(
-                307,
-                {{.name = "Location",
-                  .value = fmt::format("http://{}{}", elsewhere.server.address(), request.path)}},
-                "");
-            return true;
-        }
-        return false;
-    };
-    CHECK_NOTHROW(pull(at.other, name, ann, {}));
-    CHECK(elsewhere.count("GET", "/blobs/") == 3);
-    CHECK(std::ranges::all_of(elsewhere.authorizations,
-                              [](const std::string& value) { return value.empty(); }));
-
-    // Nor when that other origin asks for them, nor for a token from there.
-    ImageStore third(at.directory.path() / "third");
-    elsewhere.tamper = [&](HttpExchange& exchange) {
-        exchange.respond(401, {{.name = "WWW-Authenticate", .value = "Basic realm=\"x\""}}, "");
-        return true;
-    };
-    CHECK_THAT(message_of([&] { pull(third, name, ann, {}); }), ContainsSubstring("denied"));
-    at.tamper = [&](HttpExchange& exchange) {
-        exchange.respond(401,
-                         {{.name = "WWW-Authenticate",
-                           .value = fmt::format("Bearer realm=\"http://{}/token\"",
-                                                elsewhere.server.address())}},
-                         "");
-        return true;
-    };
-    CHECK_THAT(message_of([&] { pull(third, name, ann, {}); }),
-               ContainsSubstring("it is not https"));
-    CHECK(elsewhere.count("GET", "/token") == 0);
-    CHECK(std::ranges::all_of(elsewhere.authorizations,
-                              [](const std::string& value) { return value.empty(); }));
-}
-
 TEST_CASE("pull: a registry that redirects in circles is left", "[06][pull]") {
-    Fixture at;
+    TransferFixture at;
     at.tamper = [](HttpExchange& exchange) {
         exchange.respond(302, {{.name = "Location", .value = exchange.request().path}}, "");
         return true;
     };
     CHECK_THAT(message_of([&] { pull(at.other, at.reference("a:1"), {}, {}); }),
                ContainsSubstring("more than 5 redirects"));
-}
-
-namespace {
-
-/// drydock-06 serve as a process.
-class ServingProgram {
-  public:
-    explicit ServingProgram(const fs::path& root) {
-        Pipe out = make_pipe();
-        child_ = clone_child(0);
-        if (!child_) {
-            ::dup2(out.write.get(), 1);
-            const std::string program = program_path("drydock-06").native();
-            ::execl(program.c_str(), program.c_str(), "serve", "--listen", "127.0.0.1:0", "--root",
-                    root.c_str(), nullptr);
-            ::_exit(127);
-        }
-        out.write.close();
-        const std::string begin = "listening on ";
-        std::string line;
-        char c = 0;
-        while (::read(out.read.get(), &c, 1) == 1 && c != '\n') {
-            line.push_back(c);
-        }
-        address_ = line.substr(std::min(begin.size(), line.size()));
-    }
-    [[nodiscard]] const std::string& address() const { return address_; }
-    int end(int signal) {
-        child_.signal(signal);
-        return child_.wait();
-    }
-
-  private:
-    Child child_{};
-    std::string address_{};
-};
-
-}  // namespace
-
-TEST_CASE("drydock-06 serve: killed within an upload it starts again clean", "[06][program]") {
-    const TempDir directory("drydock-test-");
-    const fs::path root = directory.path() / "root";
-    {
-        ServingProgram serving(root);
-        const RawClient client(serving.address());
-        const Digest digest = digest_of("whatever");
-        client.send(
-            fmt::format("POST /v2/a/blobs/uploads/?digest={} HTTP/1.1\r\nHost: "
-                        "x\r\nContent-Length: 99999\r\n\r\n{}",
-                        digest.text(), std::string(50'000, 'x')));
-        for (int i = 0; i < 500 && fs::is_empty(root / "tmp"); ++i) {
-            std::this_thread::sleep_for(std::chrono::milliseconds(10));
-        }
-        CHECK_FALSE(fs::is_empty(root / "tmp"));
-        CHECK(serving.end(SIGKILL) == 128 + SIGKILL);
-    }
-    ServingProgram serving(root);
-    HttpClient client;
-    CHECK(client.call({.url = "http://" + serving.address() + "/v2/"}).status == 200);
-    CHECK(fs::is_empty(root / "tmp"));
-    CHECK(fs::is_empty(root / "blobs/sha256"));
-    CHECK(serving.end(SIGTERM) == 0);
-}
-
-TEST_CASE("drydock-06: push and pull as programs, wrong use in one line", "[06][program]") {
-    Fixture at;
-    const Reference name = at.reference("a:1");
-    const Image image = make_image(at.store, name);
-    const std::string text = familiar(name);
-    const Outcome pushed =
-        run_program({"drydock-06", "push", "--data-root", at.store.data_root(), text});
-    CHECK(pushed.status == 0);
-    CHECK_THAT(pushed.out, ContainsSubstring("1: digest: " + image.manifest.digest.text()));
-    const Outcome pulled =
-        run_program({"drydock-06", "pull", "--data-root", at.other.data_root(), text});
-    CHECK(pulled.status == 0);
-    CHECK_THAT(pulled.out, ContainsSubstring("Digest: " + image.manifest.digest.text() +
-                                             "\nStatus: Downloaded newer image"));
-
-    const auto fails = [](const std::vector<std::string>& argv) {
-        const Outcome outcome = run_program(argv);
-        CHECK(outcome.status == 125);
-        CHECK(std::ranges::count(outcome.err, '\n') <= 2);
-        return outcome.err;
-    };
-    CHECK_THAT(fails({"drydock-06", "pull", "--data-root", at.other.data_root(), "A"}),
-               ContainsSubstring("drydock-06: "));
-    CHECK_THAT(fails({"drydock-06", "pull", "--data-root", at.other.data_root(), "127.0.0.1:1/x"}),
-               ContainsSubstring("cannot reach http://127.0.0.1:1"));
-    const std::string root = at.directory.path() / "r";
-    CHECK_THAT(fails({"drydock-06", "serve", "--root", root, "--listen", "0.0.0.0:0"}),
-               ContainsSubstring("others could reach it"));
-    CHECK_THAT(fails({"drydock-06", "serve", "--root", root, "--listen", at.server.address()}),
-               ContainsSubstring("another process listens there"));
-    CHECK_THAT(fails({"drydock-06", "serve", "--root", at.directory.path() / "root", "--listen",
-                      "127.0.0.1:0"}),
-               ContainsSubstring("another registry serves it"));
-    CHECK_THAT(fails({"drydock-06", "serve"}), ContainsSubstring("--root is required"));
-}
-
-TEST_CASE("Registry: skopeo copies there and back", "[06][peer]") {
-    if (!installed_or_skipped("skopeo")) {
-        return;
-    }
-    Fixture at;
-    const Reference name = at.reference("a:1");
-    const Image image = make_image(at.store, name);
-    push(at.store, name, {}, {});
-    const std::string docker = "docker://" + at.server.address() + "/";
-    const std::string layout = "oci:" + (at.directory.path() / "layout").native() + ":x";
-    const std::vector<std::string> skopeo = {"skopeo",
-                                             "--insecure-policy",
-                                             "copy",
-                                             "--preserve-digests",
-                                             "--src-tls-verify=false",
-                                             "--dest-tls-verify=false"};
-    const auto copy = [&](const std::string& from, const std::string& to) {
-        std::vector<std::string> argv = skopeo;
-        argv.insert(argv.end(), {from, to});
-        const Outcome outcome = run_program(argv);
-        INFO(outcome.err);
-        CHECK(outcome.status == 0);
-    };
-    copy(docker + "a:1", layout);
-    copy(layout, docker + "b/c:2");
-    CHECK(pull(at.other, at.reference("b/c:2"), {}, {}) == image.manifest.digest.text());
-    const Outcome tags = run_program({"skopeo", "list-tags", "--tls-verify=false", docker + "b/c"});
-    CHECK_THAT(tags.out, ContainsSubstring("\"2\""));
-    CHECK(run_program({"skopeo", "delete", "--tls-verify=false", docker + "b/c:2"}).status == 0);
-    CHECK_THAT(message_of([&] { pull(at.other, at.reference("b/c:2"), {}, {}); }),
-               ContainsSubstring("manifest unknown"));
 }

@@ -1,0 +1,165 @@
+// What an HttpServer does with slow clients, too many of them, and at its own end.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <fstream>
+#include <mutex>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "01-chroot/error.hpp"
+#include "01-chroot/file.hpp"
+#include "01-chroot/temp_dir.hpp"
+
+#include "testing/catch.hpp"
+
+#include "http_fixture.hpp"
+#include "raw_client.hpp"
+
+using namespace drydock;
+using namespace drydock::testing;
+using namespace std::chrono_literals;
+
+TEST_CASE("HttpServer: a client that does not finish its head is cut off, one that idles too",
+          "[06][http]") {
+    RunningServer server(echo, {.header_timeout = 200ms, .idle_timeout = 400ms});
+    RawClient slow(server.address());
+    slow.send("GET / HTTP/1.1\r\nHost:");
+    CHECK(status_of(slow.read_to_end()) == 408);
+    RawClient idle(server.address());
+    CHECK(idle.read_to_end().empty());
+}
+
+TEST_CASE("HttpServer: a client that stalls within a body is cut off", "[06][http]") {
+    RunningServer server(echo, {.stall_timeout = 200ms});
+    RawClient client(server.address());
+    client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
+    CHECK(client.read_to_end().empty());
+}
+
+TEST_CASE("HttpServer: when there is no room the connection that idles longest makes it",
+          "[06][http]") {
+    RunningServer server(echo, {.max_connections = 3});
+    RawClient first(server.address());
+    first.send(get("/"));
+    CHECK(status_of(first.read_response()) == 200);
+    std::vector<RawClient> others;
+    for (int i = 0; i < 5; ++i) {
+        others.emplace_back(server.address()).send(get("/"));
+        CHECK(status_of(others.back().read_response()) == 200);
+    }
+    CHECK(first.read_to_end().empty());
+}
+
+TEST_CASE("HttpServer: stop ends run, also while a handler streams", "[06][http]") {
+    std::atomic<bool> streaming = false;
+    const auto begin = std::chrono::steady_clock::now();
+    {
+        RunningServer server([&](HttpExchange& exchange) {
+            [[maybe_unused]] const HttpStream stream = exchange.begin_stream(200, {});
+            streaming = true;
+            static_cast<void>(exchange.wait_for(-1, 60s));
+        });
+        RawClient client(server.address());
+        const RawClient idle(server.address());
+        client.send(get("/"));
+        for (int i = 0; i < 1000 && !streaming; ++i) {
+            std::this_thread::sleep_for(10ms);
+        }
+    }
+    CHECK(streaming);
+    CHECK(std::chrono::steady_clock::now() - begin < 20s);
+}
+
+TEST_CASE("HttpServer: stop cuts a client that holds a handler up, after the grace", "[06][http]") {
+    std::atomic<bool> reading = false;
+    const auto begin = std::chrono::steady_clock::now();
+    {
+        RunningServer server(
+            [&](HttpExchange& exchange) {
+                reading = true;
+                static_cast<void>(exchange.read_body(1000));
+            },
+            {.stop_grace = 100ms});
+        RawClient client(server.address());
+        client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
+        for (int i = 0; i < 1000 && !reading; ++i) {
+            std::this_thread::sleep_for(10ms);
+        }
+    }
+    CHECK(reading);
+    CHECK(std::chrono::steady_clock::now() - begin < 20s);
+}
+
+TEST_CASE(
+    "HttpServer: a Unix socket is for owner and group, tells who connects, and goes with the "
+    "server",
+    "[06][http]") {
+    const TempDir directory("drydock-test-");
+    const std::filesystem::path path = directory.path() / "x.sock";
+    const mode_t before = ::umask(077);
+    {
+        RunningServer server(
+            [](HttpExchange& exchange) {
+                exchange.respond(200, {},
+                                 fmt::format("uid={}", exchange.request().peer.uid.value_or(99)));
+            },
+            {.listen = {"unix://" + path.native()}});
+        struct stat status{};
+        REQUIRE(::stat(path.c_str(), &status) == 0);
+        CHECK((status.st_mode & 07777U) == 0660);
+        RawClient client(server.address());
+        client.send(get("/"));
+        CHECK_THAT(client.read_response(), ContainsSubstring(fmt::format("uid={}", ::getuid())));
+        CHECK_THROWS_WITH(HttpServer({.listen = {"unix://" + path.native()}}, echo),
+                          ContainsSubstring("another process listens there"));
+    }
+    ::umask(before);
+    CHECK_FALSE(std::filesystem::exists(path));
+}
+
+TEST_CASE("HttpServer: a Unix socket that nobody listens on any more is replaced, a file is not",
+          "[06][http]") {
+    const TempDir directory("drydock-test-");
+    const std::filesystem::path path = directory.path() / "x.sock";
+    const std::filesystem::path moved = directory.path() / "moved.sock";
+    {
+        const HttpServer dead({.listen = {"unix://" + path.native()}}, echo);
+        std::filesystem::rename(path, moved);
+    }
+    std::filesystem::rename(moved, path);
+    {
+        RunningServer server(echo, {.listen = {"unix://" + path.native()}});
+        RawClient client(server.address());
+        client.send(get("/"));
+        CHECK(status_of(client.read_response()) == 200);
+    }
+    std::ofstream(path) << "precious";
+    CHECK_THROWS_WITH(HttpServer({.listen = {"unix://" + path.native()}}, echo),
+                      ContainsSubstring("something else"));
+    CHECK(read_file(path) == "precious");
+}
+
+TEST_CASE("HttpServer: what is no address is refused with what would be one", "[06][http]") {
+    const auto listening_on = [](const std::string& address) {
+        HttpServer({.listen = {address}}, echo);
+    };
+    for (const char* wrong :
+         {"", "nowhere", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000", ":5000",
+          "unix://relative", "example.org:5000", "127.0.0.1:5000/x"}) {
+        INFO(wrong);
+        CHECK_THROWS_AS(listening_on(wrong), InputError);
+    }
+    CHECK_THROWS_WITH(listening_on("0.0.0.0:0"), ContainsSubstring("others could reach it"));
+    CHECK_THROWS_WITH(listening_on("unix:///" + std::string(200, 'x')),
+                      ContainsSubstring("at most 107 bytes"));
+    RunningServer server(echo);
+    CHECK_THROWS_WITH(listening_on(server.address()),
+                      ContainsSubstring("another process listens there"));
+    CHECK_NOTHROW(HttpServer({.listen = {"0.0.0.0:0"}, .any_address = true}, echo));
+}
