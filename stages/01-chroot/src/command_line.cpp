@@ -4,6 +4,10 @@
 #include <iostream>
 #include <string>
 
+// Everything that CLI/App.hpp, which the other files include, only declares: once for a program, as
+// it takes seconds to compile.
+#include <CLI/CLI.hpp>
+
 #include "01-chroot/error.hpp"
 #include "01-chroot/exit_status.hpp"
 

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <string>
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 
 #include "02-namespaces/run.hpp"
 #include "03-cgroups/limits.hpp"

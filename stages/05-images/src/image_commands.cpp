@@ -8,6 +8,8 @@
 #include <iostream>
 #include <memory>
 
+#include <CLI/Validators.hpp>
+
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
 #include "01-chroot/signals.hpp"

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <functional>
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 
 #include "05-images/image_store.hpp"
 

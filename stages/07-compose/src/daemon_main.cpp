@@ -1,4 +1,4 @@
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 
 #include "01-chroot/command_line.hpp"
 #include "01-chroot/error.hpp"

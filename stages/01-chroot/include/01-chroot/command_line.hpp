@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <optional>
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 
 #include "01-chroot/exec_command.hpp"
 #include "01-chroot/walk.hpp"

@@ -9,7 +9,7 @@
 #include <iostream>
 #include <thread>
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
