@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "api/network_json.hpp"
+
 namespace drydock::api {
 namespace {
 
@@ -37,7 +39,7 @@ json host_config_json(const ContainerConfig& config) {
     host["NanoCpus"] = config.limits.nano_cpus.value_or(0);
     host["CpuShares"] = config.limits.cpu_shares.value_or(0);
     host["PidsLimit"] = config.limits.pids ? json(*config.limits.pids) : json(nullptr);
-    host["NetworkMode"] = config.network_mode;
+    put_network_host_config(host, config);
     host["AutoRemove"] = config.auto_remove;
     host["ReadonlyRootfs"] = config.read_only;
     host["Annotations"] = config.annotations;
@@ -54,7 +56,7 @@ json config_json(const ContainerConfig& config) {
         ports[port] = json::object();
     }
     json object = {{"Hostname", config.hostname},
-                   {"Domainname", ""},
+                   {"Domainname", config.network.domainname},
                    {"User", config.user},
                    {"AttachStdin", config.attach_stdin},
                    {"AttachStdout", config.attach_stdout},
@@ -97,28 +99,6 @@ json state_json(const ContainerStatus& state) {
              to_text(state.status == Status::Running ? std::nullopt : state.finished_at)}};
 }
 
-std::string network_name(const ContainerConfig& config) {
-    return config.network_mode == "default" ? "none" : config.network_mode;
-}
-
-json networks_json(const ContainerConfig& config) {
-    return {{network_name(config),
-             {{"IPAMConfig", nullptr},
-              {"Links", nullptr},
-              {"Aliases", nullptr},
-              {"MacAddress", ""},
-              {"NetworkID", ""},
-              {"EndpointID", ""},
-              {"Gateway", ""},
-              {"IPAddress", ""},
-              {"IPPrefixLen", 0},
-              {"IPv6Gateway", ""},
-              {"GlobalIPv6Address", ""},
-              {"GlobalIPv6PrefixLen", 0},
-              {"DriverOpts", nullptr},
-              {"DNSNames", nullptr}}}};
-}
-
 /// One word as a shell would need it.
 std::string quoted(const std::string& word) {
     const auto plain = [](unsigned char c) {
@@ -141,10 +121,6 @@ json inspect_json(const Container& container, const Engine& engine) {
     const ContainerConfig& config = container.config;
     const auto words = command_line(config);
     const std::filesystem::path directory = engine.store().directory(container.id);
-    json ports = json::object();
-    for (const std::string& port : config.exposed_ports) {
-        ports[port] = nullptr;
-    }
     return {
         {"Id", container.id},
         {"Created", to_text(container.created)},
@@ -169,21 +145,11 @@ json inspect_json(const Container& container, const Engine& engine) {
         {"GraphDriver", {{"Name", "overlay2"}, {"Data", nullptr}}},
         {"Mounts", json::array()},
         {"Config", config_json(config)},
-        {"NetworkSettings",
-         {{"Bridge", ""},
-          {"SandboxID", ""},
-          {"SandboxKey", ""},
-          {"Ports", ports},
-          {"HairpinMode", false},
-          {"Gateway", ""},
-          {"IPAddress", ""},
-          {"IPPrefixLen", 0},
-          {"MacAddress", ""},
-          {"Networks", networks_json(config)}}},
+        {"NetworkSettings", network_settings_json(container, engine.networks())},
         {"BundlePath", directory.native()}};
 }
 
-json list_json(const Container& container) {
+json list_json(const Container& container, const Engine& engine) {
     std::string command;
     for (const std::string& word : command_line(container.config)) {
         command += (command.empty() ? "" : " ") + quoted(word);
@@ -196,12 +162,12 @@ json list_json(const Container& container) {
         {"Command", command},
         {"Created",
          std::chrono::floor<std::chrono::seconds>(container.created).time_since_epoch().count()},
-        {"Ports", json::array()},
+        {"Ports", ports_list_json(container, engine.networks())},
         {"Labels", container.config.labels},
         {"State", name_of(container.state.status)},
         {"Status", status_text(container.state, now())},
         {"HostConfig", {{"NetworkMode", container.config.network_mode}}},
-        {"NetworkSettings", {{"Networks", networks_json(container.config)}}},
+        {"NetworkSettings", {{"Networks", container_networks_json(container, engine.networks())}}},
         {"Mounts", json::array()}};
 }
 

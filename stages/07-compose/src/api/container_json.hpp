@@ -9,6 +9,6 @@ namespace drydock::api {
 /// What GET /containers/{id}/json answers.
 nlohmann::json inspect_json(const Container& container, const Engine& engine);
 /// One element of what GET /containers/json answers.
-nlohmann::json list_json(const Container& container);
+nlohmann::json list_json(const Container& container, const Engine& engine);
 
 }  // namespace drydock::api

@@ -13,6 +13,7 @@
 #include "api/container_filters.hpp"
 #include "api/container_json.hpp"
 #include "api/create_body.hpp"
+#include "api/network_json.hpp"
 
 namespace drydock::api {
 namespace {
@@ -31,8 +32,9 @@ std::string image_id(Engine& engine, const std::string& name) {
 
 void create(Call& call) {
     ContainerConfig config = read_create_body(json_body(call));
+    const json warnings = network_warnings(config);
     const std::string id = call.engine.create(std::move(config), call.parameter("name"));
-    respond_json(call, 201, {{"Id", id}, {"Warnings", json::array()}});
+    respond_json(call, 201, {{"Id", id}, {"Warnings", warnings}});
 }
 
 void list_containers(Call& call) {
@@ -46,7 +48,7 @@ void list_containers(Call& call) {
                                 return image_id(call.engine, name);
                             });
         if (wanted && (limit <= 0 || result.size() < static_cast<std::size_t>(limit))) {
-            result.push_back(list_json(container));
+            result.push_back(list_json(container, call.engine));
         }
     }
     respond_json(call, 200, result);

@@ -13,6 +13,8 @@
 #include "05-images/strict_json.hpp"
 #include "07-compose/engine/detach_keys.hpp"
 
+#include "api/network_body.hpp"
+
 namespace drydock::api {
 namespace {
 
@@ -29,18 +31,11 @@ struct NotYet {
 constexpr std::array kNotYet = std::to_array<NotYet>({
     {"/Volumes", "volumes"},
     {"/Healthcheck/Test", "health checks", R"(["NONE"])"},
-    {"/Domainname", "domain names"},
     {"/HostConfig/Binds", "bind mounts and volumes"},
     {"/HostConfig/Mounts", "bind mounts and volumes"},
     {"/HostConfig/VolumesFrom", "volumes"},
     {"/HostConfig/Tmpfs", "tmpfs mounts"},
-    {"/HostConfig/PortBindings", "publishing ports"},
-    {"/HostConfig/PublishAllPorts", "publishing ports"},
     {"/HostConfig/Links", "links"},
-    {"/HostConfig/ExtraHosts", "extra hosts"},
-    {"/HostConfig/Dns", "DNS settings"},
-    {"/HostConfig/DnsOptions", "DNS settings"},
-    {"/HostConfig/DnsSearch", "DNS settings"},
     {"/HostConfig/Devices", "devices"},
     {"/HostConfig/DeviceRequests", "devices"},
     {"/HostConfig/DeviceCgroupRules", "devices"},
@@ -172,23 +167,6 @@ Limits read_limits(const json& host) {
     return limits;
 }
 
-std::string read_network_mode(const json& body, const json& host) {
-    std::string mode = text_of(host, "NetworkMode");
-    mode = mode.empty() ? "default" : mode;
-    if (mode != "default" && mode != "none" && mode != "host") {
-        throw NotImplemented(
-            fmt::format("the network \"{}\"; there are \"none\" and \"host\"", mode));
-    }
-    const json endpoints = object_of(object_of(body, "NetworkingConfig"), "EndpointsConfig");
-    for (const auto& [network, endpoint] : endpoints.items()) {
-        if (network != mode) {
-            throw NotImplemented(
-                fmt::format("the network \"{}\"; there are \"none\" and \"host\"", network));
-        }
-    }
-    return mode;
-}
-
 /// Of json-file: max-size "10m", max-file "3".
 void read_log_options(const json& host, LogLimits& limits) {
     const json options = object_of(object_of(host, "LogConfig"), "Config");
@@ -259,7 +237,8 @@ ContainerConfig read_create_body(const json& body) {
         .attach_stdout = flag_of(body, "AttachStdout"),
         .attach_stderr = flag_of(body, "AttachStderr"),
         .limits = read_limits(host),
-        .network_mode = read_network_mode(body, host),
+        .network_mode = read_network_mode(body),
+        .network = read_network_settings(body),
         .auto_remove = flag_of(host, "AutoRemove"),
         .read_only = flag_of(host, "ReadonlyRootfs"),
         .annotations = member<std::map<std::string, std::string>>(host, "Annotations",

@@ -21,9 +21,6 @@ void not_a_swarm(Call& /*call*/) {
 }
 
 // `docker inspect NAME` asks for one kind of thing after another until the answer is not 404.
-void no_such_network(Call& call) {
-    throw EngineError(Refusal::NotFound, fmt::format("network {} not found", call.name()));
-}
 void no_such_volume(Call& call) {
     throw EngineError(Refusal::NotFound, fmt::format("get {}: no such volume", call.name()));
 }
@@ -32,7 +29,6 @@ void no_such_plugin(Call& call) {
 }
 
 constexpr std::array kMissingRoutes = std::to_array<Route>({
-    {"GET", "/networks/{}", no_such_network},
     {"GET", "/volumes/{}", no_such_volume},
     {"GET", "/plugins/{*}/json", no_such_plugin},
     {"*", "/containers/{}/attach/ws", missing, "attach over a WebSocket"},
@@ -44,8 +40,6 @@ constexpr std::array kMissingRoutes = std::to_array<Route>({
     {"*", "/containers/{}/export", missing, "export"},
     {"*", "/containers/{}/archive", missing, "cp"},
     {"*", "/commit", missing, "commit"},
-    {"*", "/networks", missing, "networks"},
-    {"*", "/networks/{*}", missing, "networks"},
     {"*", "/volumes", missing, "volumes"},
     {"*", "/volumes/{*}", missing, "volumes"},
     {"*", "/events", missing, "events"},

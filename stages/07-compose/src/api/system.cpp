@@ -110,7 +110,7 @@ void info(Call& call) {
                  {"SystemStatus", nullptr},
                  {"Plugins",
                   {{"Volume", json::array()},
-                   {"Network", {"host", "none"}},
+                   {"Network", {"bridge", "host", "null"}},
                    {"Authorization", nullptr},
                    {"Log", {"json-file"}}}},
                  {"LoggingDriver", "json-file"},
@@ -144,7 +144,7 @@ void info(Call& call) {
                  {"InitCommit", {{"ID", ""}, {"Expected", ""}}},
                  {"SecurityOptions", {"name=seccomp,profile=builtin", "name=cgroupns"}},
                  {"GenericResources", nullptr},
-                 {"Warnings", json::array()}});
+                 {"Warnings", call.engine.networks().warnings()}});
     respond_json(call, 200, body);
 }
 

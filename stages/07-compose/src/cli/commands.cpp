@@ -29,6 +29,9 @@ constexpr std::array kVerbs = {
     Verb{"ps", "Containers", "list them", run_ps},
     Verb{"logs", "Containers", "print what one wrote", run_logs},
     Verb{"inspect", "Containers", "print all that is known of them, and of images", run_inspect},
+    Verb{"port", "Containers", "print where its ports are reachable", run_port},
+    Verb{"network", "Networks", "ls, create, rm, connect, trace …: who reaches whom", run_network},
+    Verb{"net", "Networks", "the same", run_network},
     Verb{"build", "Images", "build one from a Dockerfile", run_build},
     Verb{"images", "Images", "list them", run_images},
     Verb{"pull", "Images", "fetch one from a registry", run_pull},
@@ -46,10 +49,10 @@ constexpr std::array kVerbs = {
 };
 
 /// What docker has, and Drydock will.
-constexpr std::array<std::string_view, 23> kNotYet = {
-    "commit", "container", "cp",      "diff",    "events", "export",  "history", "image",
-    "import", "login",     "logout",  "network", "pause",  "port",    "search",  "stats",
-    "system", "top",       "unpause", "update",  "volume", "builder", "context"};
+constexpr std::array<std::string_view, 21> kNotYet = {
+    "commit", "container", "cp",      "diff",   "events", "export",  "history",
+    "image",  "import",    "login",   "logout", "pause",  "search",  "stats",
+    "system", "top",       "unpause", "update", "volume", "builder", "context"};
 
 void print_help() {
     fmt::print(

@@ -118,6 +118,7 @@ std::string create_body(const ContainerSpec& spec) {
     put(body, "WorkingDir", spec.workdir);
     put(body, "User", spec.user);
     put(body, "Hostname", spec.hostname);
+    put_networks(body, spec.net, spec.network);
     return body.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

@@ -15,6 +15,7 @@
 #include "07-compose/cli/container_spec.hpp"
 #include "07-compose/cli/foreground.hpp"
 
+#include "network_flags.hpp"
 #include "verb_flags.hpp"
 
 namespace drydock::cli {
@@ -28,6 +29,7 @@ struct RunFlags {
     std::string memory{};
     std::string cpus{};
     std::string cidfile{};
+    NetworkFlags network{};
     std::string detach_keys{};
     bool detach = false;
     bool interactive = false;
@@ -48,9 +50,7 @@ void add_flags(CLI::App& app, RunFlags& flags) {
     app.add_option("--cpus", flags.cpus, "limit of CPU time, like 0.5")->type_name("NUMBER");
     app.add_option("--pids-limit", spec.pids, "limit of processes and threads")
         ->type_name("NUMBER");
-    app.add_option("--network,--net", spec.network,
-                   "none, host, or the default: a network of its own")
-        ->type_name("NETWORK");
+    add_network_flags(app, flags.network);
     add_list(app, "-l,--label", flags.labels, "note something on the container")
         ->type_name("KEY=VALUE");
     app.add_option("--entrypoint", flags.entrypoint, "program to run, in place of the image's")
@@ -80,6 +80,7 @@ void add_flags(CLI::App& app, RunFlags& flags) {
 
 void finish(RunFlags& flags, const CLI::App& app) {
     ContainerSpec& spec = flags.spec;
+    finish_network_flags(flags.network, spec);
     spec.streams = {.interactive = flags.interactive, .tty = flags.terminal};
     for (const std::string& text : flags.env) {
         if (auto variable = parse_env(text, "--env")) {

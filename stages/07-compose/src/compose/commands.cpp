@@ -25,6 +25,7 @@
 #include "07-compose/compose/load.hpp"
 #include "07-compose/compose/naming.hpp"
 #include "07-compose/compose/project_engine.hpp"
+#include "07-compose/compose/project_networks.hpp"
 #include "07-compose/compose/render.hpp"
 
 namespace drydock::compose {
@@ -135,16 +136,23 @@ int up(const Flags& flags) {
     const cli::Engine engine = cli::connect_or_start("");
     auto wanted = prepare_images(engine, project, flags.build);
     const Interruptions interruptions;
+    std::vector<std::string> made;
     std::vector<Existing> existing = existing_containers(engine, project.name);
     for (Existing& container : existing) {
         container.config_hash = flags.force_recreate ? "" : container.config_hash;
     }
-    execute(engine, project, wanted, plan_up(project, wanted, existing), [&] {
-        if (interruptions.take()) {
-            constexpr int kInterrupted = 130;
-            throw SetupError("interrupted; what this up had made is removed", {}, kInterrupted);
-        }
-    });
+    try {
+        make_networks(engine, project, made);
+        execute(engine, project, wanted, plan_up(project, wanted, existing), [&] {
+            if (interruptions.take()) {
+                constexpr int kInterrupted = 130;
+                throw SetupError("interrupted; what this up had made is removed", {}, kInterrupted);
+            }
+        });
+    } catch (...) {
+        remove_made(engine, made);
+        throw;
+    }
     if (!flags.detach) {
         follow_until_end(engine, project, interruptions);
     }
@@ -156,6 +164,7 @@ int down(const Flags& flags) {
     const cli::Engine engine = cli::connect_or_start("");
     remove_containers(engine, removal_order(project, existing_containers(engine, project.name)),
                       std::chrono::seconds(flags.grace_seconds));
+    remove_networks(engine, project.name);
     return 0;
 }
 
@@ -222,7 +231,7 @@ constexpr Verb kVerbs[] = {
          app.add_flag("--force-recreate", flags.force_recreate,
                       "make containers anew although nothing changed");
      }},
-    {"down", "stop and remove the containers", down,
+    {"down", "stop and remove the containers and networks", down,
      [](CLI::App& app, Flags& flags) {
          app.add_option("-t,--timeout", flags.grace_seconds, "seconds until one is killed (10)");
      }},

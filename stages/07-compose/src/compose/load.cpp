@@ -12,6 +12,7 @@
 #include "07-compose/compose/naming.hpp"
 #include "07-compose/compose/plan.hpp"
 
+#include "load_networks.hpp"
 #include "yaml_reader.hpp"
 
 namespace drydock::compose {
@@ -39,15 +40,9 @@ const std::vector<std::string> kNotYetInService = {"annotations",
                                                    "develop",
                                                    "device_cgroup_rules",
                                                    "devices",
-                                                   "dns",
-                                                   "dns_opt",
-                                                   "dns_search",
-                                                   "domainname",
                                                    "env_file",
-                                                   "expose",
                                                    "extends",
                                                    "external_links",
-                                                   "extra_hosts",
                                                    "gpus",
                                                    "group_add",
                                                    "healthcheck",
@@ -56,16 +51,13 @@ const std::vector<std::string> kNotYetInService = {"annotations",
                                                    "label_file",
                                                    "links",
                                                    "logging",
-                                                   "mac_address",
                                                    "mem_reservation",
                                                    "mem_swappiness",
                                                    "memswap_limit",
-                                                   "networks",
                                                    "oom_kill_disable",
                                                    "oom_score_adj",
                                                    "pid",
                                                    "platform",
-                                                   "ports",
                                                    "post_start",
                                                    "pre_stop",
                                                    "privileged",
@@ -124,7 +116,7 @@ class ServiceReader {
   private:
     std::map<std::string, YamlReader::Key> keys() {
         cli::ContainerSpec& spec = service_.container;
-        return {
+        std::map<std::string, YamlReader::Key> keys = {
             {"image", [&](const Node& n) { spec.image = yaml_.text(n, at("image")); }},
             {"build", [&](const Node& n) { read_build(n); }},
             {"command", [&](const Node& n) { spec.command = yaml_.words(n, at("command")); }},
@@ -155,6 +147,8 @@ class ServiceReader {
             {"restart", [&](const Node& n) { read_restart(n); }},
             {"scale", [&](const Node& n) { service_.replicas = yaml_.count(n, at("scale")); }},
         };
+        keys.merge(network_keys(yaml_, prefix_, service_));
+        return keys;
     }
 
     [[nodiscard]] std::string at(std::string_view key) const {
@@ -265,9 +259,10 @@ class ServiceReader {
 
     void read_network_mode(const Node& node) {
         const std::string mode = yaml_.text(node, at("network_mode"));
-        if (mode != "none" && mode != "host" && mode != "bridge") {
-            yaml_.not_implemented(
-                node, fmt::format("{}: {} (none and host are)", at("network_mode"), mode));
+        if (mode.starts_with("service:")) {
+            yaml_.not_implemented(node,
+                                  fmt::format("{}: {} (none, host, bridge and container:NAME are)",
+                                              at("network_mode"), mode));
         }
         service_.container.network = mode;
     }
@@ -375,8 +370,9 @@ Project parse_project(const std::string& text, const fs::path& file,
         {{"services", [&](const Node& n) { services.reset(n); }},
          {"name",
           [&](const Node& n) { project.name = checked_name(yaml.text(n, "name"), yaml.where(n)); }},
+         {"networks", [&](const Node& n) { project.networks = read_networks(yaml, n); }},
          {"version", [](const Node&) {}}},
-        {"configs", "include", "models", "networks", "secrets", "volumes"});
+        {"configs", "include", "models", "secrets", "volumes"});
     if (!services.IsMap() || services.size() == 0) {
         throw InputError(fmt::format(
             "{}: has no services; expected \"services:\" and a name below it", file.native()));
@@ -385,6 +381,7 @@ Project parse_project(const std::string& text, const fs::path& file,
         project.services.push_back(ServiceReader(yaml, directory, key.Scalar()).read(key, value));
     });
     check_dependencies(project, yaml, services);
+    settle_networks(yaml, services, project);
     const std::string chosen =
         !project_name.empty() ? project_name : environment_or(lookup, "COMPOSE_PROJECT_NAME", "");
     if (!chosen.empty()) {

@@ -5,6 +5,7 @@
 
 #include "04-layers/digest.hpp"
 #include "07-compose/cli/commands.hpp"
+#include "07-compose/compose/project_networks.hpp"
 
 namespace drydock::compose {
 
@@ -35,6 +36,7 @@ std::string config_hash(const Project& project, const Service& service) {
     cli::ContainerSpec spec = service.container;
     spec.image = image_name(project, service);
     spec.name.clear();
+    put_networks(project, service, spec);
     return std::string(digest_of(service.container_name + "\n" + cli::create_body(spec)).hex());
 }
 
@@ -43,6 +45,7 @@ cli::ContainerSpec container_spec(const Project& project, const Service& service
     cli::ContainerSpec spec = service.container;
     spec.name = container_name(project, service, number);
     spec.image = image_name(project, service);
+    put_networks(project, service, spec);
     std::vector<std::string> dependencies;
     for (const std::string& name : service.depends_on) {
         dependencies.push_back(name + ":service_started:false");

@@ -9,6 +9,7 @@
 #include "07-compose/cli/format.hpp"
 #include "07-compose/cli/rows.hpp"
 #include "07-compose/compose/naming.hpp"
+#include "07-compose/compose/project_networks.hpp"
 
 namespace drydock::compose {
 namespace {
@@ -45,6 +46,61 @@ void put_limits(YAML::Emitter& out, const cli::ContainerSpec& spec) {
     out << YAML::EndMap << YAML::EndMap << YAML::EndMap;
 }
 
+void put_endpoints(YAML::Emitter& out, const Service& service) {
+    if (service.networks.empty()) {
+        return;
+    }
+    out << YAML::Key << "networks" << YAML::BeginMap;
+    for (const auto& [key, endpoint] : service.networks) {
+        out << YAML::Key << key << YAML::Value << YAML::BeginMap;
+        put(out, "aliases", endpoint.aliases);
+        put(out, "ipv4_address", endpoint.ipv4);
+        put(out, "ipv6_address", endpoint.ipv6);
+        put(out, "mac_address", endpoint.mac);
+        out << YAML::EndMap;
+    }
+    out << YAML::EndMap;
+}
+
+void put_pools(YAML::Emitter& out, const ProjectNetwork& network) {
+    if (network.pools.empty()) {
+        return;
+    }
+    out << YAML::Key << "ipam" << YAML::BeginMap << YAML::Key << "config" << YAML::BeginSeq;
+    for (const ProjectNetwork::Pool& pool : network.pools) {
+        out << YAML::BeginMap;
+        put(out, "subnet", pool.subnet);
+        put(out, "gateway", pool.gateway);
+        put(out, "ip_range", pool.range);
+        out << YAML::EndMap;
+    }
+    out << YAML::EndSeq << YAML::EndMap;
+}
+
+void put_networks(YAML::Emitter& out, const Project& project) {
+    if (project.networks.empty()) {
+        return;
+    }
+    out << YAML::Key << "networks" << YAML::BeginMap;
+    for (const auto& [key, network] : project.networks) {
+        out << YAML::Key << key << YAML::Value << YAML::BeginMap;
+        put(out, "name", network_name(project, key));
+        for (const auto& [name, value] : {std::pair("external", network.external),
+                                          {"internal", network.internal},
+                                          {"enable_ipv6", network.ipv6}}) {
+            if (value) {
+                out << YAML::Key << name << YAML::Value << true;
+            }
+        }
+        put(out, "driver", network.driver);
+        put(out, "driver_opts", network.options);
+        put(out, "labels", network.labels);
+        put_pools(out, network);
+        out << YAML::EndMap;
+    }
+    out << YAML::EndMap;
+}
+
 void put_service(YAML::Emitter& out, const Project& project, const Service& service) {
     const cli::ContainerSpec& spec = service.container;
     out << YAML::Key << service.name << YAML::Value << YAML::BeginMap;
@@ -68,6 +124,14 @@ void put_service(YAML::Emitter& out, const Project& project, const Service& serv
     put(out, "user", spec.user);
     put(out, "working_dir", spec.workdir);
     put(out, "network_mode", spec.network);
+    put_endpoints(out, service);
+    put(out, "ports", spec.net.publish);
+    put(out, "expose", spec.net.expose);
+    put(out, "extra_hosts", spec.net.extra_hosts);
+    put(out, "dns", spec.net.dns);
+    put(out, "dns_search", spec.net.dns_search);
+    put(out, "dns_opt", spec.net.dns_options);
+    put(out, "domainname", spec.net.domainname);
     if (service.replicas != 1) {
         out << YAML::Key << "scale" << YAML::Value << service.replicas;
     }
@@ -123,7 +187,9 @@ std::string to_yaml(const Project& project) {
     for (const Service& service : project.services) {
         put_service(out, project, service);
     }
-    out << YAML::EndMap << YAML::EndMap;
+    out << YAML::EndMap;
+    put_networks(out, project);
+    out << YAML::EndMap;
     return std::string(out.c_str()) + "\n";
 }
 

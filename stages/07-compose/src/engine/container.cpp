@@ -81,6 +81,7 @@ json stored_config(const ContainerConfig& config) {
             {"log_max_files", config.log_limits.max_files},
             {"limits", limits_json(config.limits)},
             {"network_mode", config.network_mode},
+            {"network", to_stored_json(config.network)},
             {"auto_remove", config.auto_remove},
             {"read_only", config.read_only},
             {"annotations", config.annotations}};
@@ -107,6 +108,9 @@ ContainerConfig config_from(const json& object) {
     object.at("labels").get_to(config.labels);
     object.at("exposed_ports").get_to(config.exposed_ports);
     object.at("annotations").get_to(config.annotations);
+    if (const auto network = object.find("network"); network != object.end()) {
+        config.network = network_settings_from(*network);
+    }
     if (timeout) {
         config.stop_timeout = static_cast<int>(*timeout);
     }

@@ -18,6 +18,7 @@
 #include "05-images/runtime_config.hpp"
 #include "07-compose/engine/engine_error.hpp"
 #include "07-compose/engine/names.hpp"
+#include "07-compose/network/etc_files.hpp"
 
 #include "engine/entry.hpp"
 #include "engine/exec_entry.hpp"
@@ -44,6 +45,7 @@ Engine::Engine(EngineOptions options)
       lock_(lock_data_root(options_.data_root)),
       images_(options_.data_root),
       store_(options_.data_root),
+      networks_(options_.data_root, options_.run_root),
       stopping_(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd(0, EFD_CLOEXEC)")) {
     std::filesystem::create_directories(runtime_root());
     ensure_base_image(images_);
@@ -51,6 +53,7 @@ Engine::Engine(EngineOptions options)
     for (Container& container : store_.load(images_)) {
         take_up(std::move(container));
     }
+    networks_.reassert();
 }
 
 Engine::~Engine() = default;
@@ -75,8 +78,10 @@ std::string Engine::create(ContainerConfig config, const std::string& name) {
     try {
         container.config =
             with_image_defaults(std::move(config), *image, images_.config(*image), container.id);
-        make_bundle(images_, *image, options_for_bundle(container.config),
+        prepare_network(container.config);
+        make_bundle(images_, *image, bundle_options(container),
                     store_.directory(container.id), container.id);
+        make_etc_files(store_.directory(container.id));
         // The log is there from the beginning: who attaches before the start opens it.
         open_file(store_.log_file(container.id), O_WRONLY | O_CREAT, 0600).close();
         store_.save(container);

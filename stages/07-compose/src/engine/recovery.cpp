@@ -61,9 +61,11 @@ void Engine::adopt(const EntryPtr& one) {
         one->pidfd = std::move(running->pidfd);
         one->shim_pidfd = std::move(running->shim_pidfd);
         save_state(one);
+        networks_.adopt(one->container);
         watcher_->watch(one->shim_pidfd.get(), id);
         return;
     }
+    networks_.stop(id);
     // Of the same boot: the shim may be about to write how it ended. A start that never happened
     // has no record.
     const bool ran = state.status == Status::Running;

@@ -117,7 +117,9 @@ void Engine::launch(const EntryPtr& one) {
     const Time began = now();
     try {
         std::filesystem::remove(request.bundle / "exit.json");
+        start_network(one);
         StartedContainer started = zygote_.start(std::move(request));
+        networks_.started(id);
         const std::lock_guard lock(mutex_);
         ContainerStatus& state = one->container.state;
         state = {.status = Status::Running,
@@ -141,6 +143,7 @@ void Engine::launch(const EntryPtr& one) {
 }
 
 void Engine::start_failed(const EntryPtr& one, int exit_code, const std::string& error) {
+    networks_.stop(one->container.id);
     bool remove_it = false;
     {
         const std::lock_guard lock(mutex_);
@@ -178,6 +181,7 @@ void Engine::note_exit(const EntryPtr& one) {
         // The shim was killed: nobody empties the container's pipes or its cgroup any more.
         delete_container(runtime_root(), one->container.id, Deletion::Forced);
     }
+    networks_.stop(one->container.id);
     const std::lock_guard lock(mutex_);
     set_ended(one->container.state, record, kKilled);
     one->pidfd = UniqueFd();

@@ -49,17 +49,39 @@ TEST_CASE("create: what is not there yet is refused by its name, never left asid
         parsed["Image"] = "i";
         CHECK_THROWS_AS(read_create_body(parsed), drydock::NotImplemented);
     };
-    refused(R"({"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}}})");
+    refused(R"({"HostConfig": {"Links": ["db:db"]}})");
     refused(R"({"HostConfig": {"Binds": ["/:/host"]}})");
     refused(R"({"HostConfig": {"Mounts": [{"Type": "bind", "Source": "/", "Target": "/host"}]}})");
     refused(R"({"HostConfig": {"RestartPolicy": {"Name": "always"}}})");
-    refused(R"({"HostConfig": {"NetworkMode": "bridge"}})");
-    refused(R"({"NetworkingConfig": {"EndpointsConfig": {"other": {}}}})");
     refused(R"({"HostConfig": {"MemoryReservation": 8388608}})");
     refused(R"({"HostConfig": {"LogConfig": {"Config": {"tag": "x"}}}})");
     CHECK_THROWS_WITH(
-        read_create_body(json::parse(R"({"Image":"i","HostConfig":{"PublishAllPorts":true}})")),
-        "not implemented: publishing ports");
+        read_create_body(json::parse(R"({"Image":"i","HostConfig":{"Privileged":true}})")),
+        "not implemented: privileged containers");
+}
+
+TEST_CASE("create: networks, ports and names", "[07][create]") {
+    const auto config = read_create_body(json::parse(R"({"Image": "i", "Domainname": "d",
+        "ExposedPorts": {"80/tcp": {}},
+        "HostConfig": {"NetworkMode": "mine", "PublishAllPorts": true, "Dns": ["9.9.9.9"],
+            "ExtraHosts": ["a:1.1.1.1"],
+            "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}], "81/tcp": null}},
+        "NetworkingConfig": {"EndpointsConfig": {"mine": {"Aliases": ["x"],
+            "IPAMConfig": {"IPv4Address": "10.0.0.9"}}, "other": null}}})"));
+    CHECK(config.network_mode == "mine");
+    CHECK(config.network.publish_all);
+    CHECK(config.network.ports.at("80/tcp").front().host_port == "8080");
+    CHECK(config.network.ports.at("81/tcp").empty());
+    CHECK(config.network.endpoints.at("mine").ipv4 == "10.0.0.9");
+    CHECK(config.network.endpoints.contains("other"));
+    CHECK(config.network.extra_hosts.size() == 1);
+    CHECK(config.network.domainname == "d");
+    for (const char* wrong : {R"({"PortBindings": []})", R"({"PortBindings": {"80/tcp": {}}})",
+                              R"({"Dns": "9.9.9.9"})", R"({"NetworkMode": 7})"}) {
+        INFO(wrong);
+        CHECK_THROWS_AS(read_create_body({{"Image", "i"}, {"HostConfig", json::parse(wrong)}}),
+                        drydock::InputError);
+    }
 }
 
 TEST_CASE("create: a member of the wrong type is named with its place", "[07][create]") {

@@ -112,8 +112,8 @@ TEST_CASE("parse_project: a wrong key is told with its place and the nearest rig
 TEST_CASE("parse_project: what Compose has and Drydock has not is told as that",
           "[07][compose][load]") {
     for (const char* line :
-         {"ports: [\"80:80\"]", "restart: always", "healthcheck: {test: x}",
-          "network_mode: \"service:b\"", "depends_on: {b: {condition: service_healthy}}",
+         {"links: [b]", "restart: always", "healthcheck: {test: x}", "network_mode: \"service:b\"",
+          "depends_on: {b: {condition: service_healthy}}",
           "deploy: {resources: {reservations: {}}}"}) {
         CHECK_THAT(wrong(line),
                    ContainsSubstring("not implemented: ") && ContainsSubstring("compose.yaml:4:"));
@@ -122,6 +122,39 @@ TEST_CASE("parse_project: what Compose has and Drydock has not is told as that",
                     drydock::NotImplemented);
     CHECK_THROWS_WITH(parse("x-c: &c {image: x}\nservices:\n  a:\n    <<: *c\n"),
                       ContainsSubstring("not implemented") && ContainsSubstring(":4:5"));
+}
+
+TEST_CASE("parse_project: networks, ports and names", "[07][compose][load]") {
+    const Project project = parse(R"(
+services:
+  web:
+    image: x
+    ports: ["8080:80", 9000, {target: 53, published: 5353, host_ip: 127.0.0.1, protocol: udp}]
+    expose: [81]
+    extra_hosts: {db: 10.1.1.1}
+    dns: 9.9.9.9
+    networks: {front: , back: {aliases: [www], ipv4_address: 10.7.0.9}}
+  db: {image: x}
+networks:
+  front: {name: shop-front, driver_opts: {com.docker.network.driver.mtu: 1400}}
+  back: {internal: true, ipam: {config: [{subnet: 10.7.0.0/24}]}}
+  unused:
+)");
+    const auto& web = project.service("web");
+    CHECK(web.container.net.publish ==
+          std::vector<std::string>{"8080:80", "9000", "127.0.0.1:5353:53/udp"});
+    CHECK(web.container.net.extra_hosts == std::vector<std::string>{"db:10.1.1.1"});
+    CHECK(web.container.net.dns == std::vector<std::string>{"9.9.9.9"});
+    CHECK(web.networks.at("back").ipv4 == "10.7.0.9");
+    CHECK(project.service("db").networks.contains("default"));
+    CHECK(project.networks.at("front").name == "shop-front");
+    CHECK(project.networks.at("back").internal);
+    CHECK(project.networks.at("back").pools.front().subnet == "10.7.0.0/24");
+    CHECK(project.networks.contains("default"));
+    CHECK_FALSE(project.networks.contains("unused"));
+    CHECK_THAT(wrong("networks: [nowhere]"), ContainsSubstring("no such network"));
+    CHECK_THAT(wrong("ports: [\"x\"]"), ContainsSubstring("is no port"));
+    CHECK_THAT(wrong("ports: [{published: 80}]"), ContainsSubstring("has no target"));
 }
 
 TEST_CASE("parse_project: wrong types and values are told with their place",

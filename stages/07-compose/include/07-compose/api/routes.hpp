@@ -12,6 +12,7 @@ namespace drydock::api {
 std::span<const Route> system_routes();
 std::span<const Route> container_routes();
 std::span<const Route> stream_routes();
+std::span<const Route> network_routes();
 std::span<const Route> attach_routes();
 std::span<const Route> image_routes();
 std::span<const Route> build_routes();

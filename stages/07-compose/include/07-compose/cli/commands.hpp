@@ -51,6 +51,9 @@ int run_rm(const Invocation& invocation);
 int run_ps(const Invocation& invocation);
 int run_logs(const Invocation& invocation);
 int run_inspect(const Invocation& invocation);
+int run_port(const Invocation& invocation);
+// networks
+int run_network(const Invocation& invocation);
 // images
 int run_build(const Invocation& invocation);
 int run_images(const Invocation& invocation);

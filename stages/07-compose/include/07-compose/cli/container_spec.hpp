@@ -9,6 +9,7 @@
 
 #include "07-compose/cli/conversation.hpp"
 #include "07-compose/cli/engine.hpp"
+#include "07-compose/cli/network_spec.hpp"
 
 namespace drydock::cli {
 
@@ -25,6 +26,7 @@ struct ContainerSpec {
     std::string hostname{};
     std::map<std::string, std::string> labels{};
     std::string network{};          ///< "" for the daemon's default
+    NetworkSpec net{};
     std::int64_t memory_bytes = 0;  ///< 0: no limit
     std::int64_t nano_cpus = 0;     ///< billionths of a CPU; 0: no limit
     std::int64_t pids = 0;          ///< 0: the daemon's default

@@ -17,21 +17,40 @@ struct Build {
     std::string target{};
 };
 
+/// A network of the file.
+struct ProjectNetwork {
+    struct Pool {
+        std::string subnet{};
+        std::string gateway{};
+        std::string range{};
+    };
+    std::string name{};     ///< "" for PROJECT_KEY
+    bool external = false;  ///< somebody else makes it
+    bool internal = false;
+    bool ipv6 = false;
+    std::string driver{};
+    std::map<std::string, std::string> options{};
+    std::map<std::string, std::string> labels{};
+    std::vector<Pool> pools{};
+};
+
 struct Service {
     std::string name{};
     cli::ContainerSpec
         container{};  ///< without labels and name, which come from the project (naming.hpp)
     std::string container_name{};
     std::optional<Build> build{};
-    std::vector<std::string> depends_on{};  ///< names of services, as written
+    std::vector<std::string> depends_on{};                ///< names of services, as written
+    std::map<std::string, cli::EndpointSpec> networks{};  ///< by key; empty with a network_mode
     int replicas = 1;
 };
 
 /// A compose file, checked: every name in depends_on is there, and there is no cycle.
 struct Project {
     std::string name{};
-    std::filesystem::path file{};     ///< absolute
-    std::vector<Service> services{};  ///< as in the file
+    std::filesystem::path file{};                      ///< absolute
+    std::vector<Service> services{};                   ///< as in the file
+    std::map<std::string, ProjectNetwork> networks{};  ///< by key: those that a service is in
 
     std::vector<std::string> warnings{};  ///< a line each, for the user
 

@@ -10,6 +10,7 @@
 #include "03-cgroups/limits.hpp"
 #include "03-cgroups/log_file.hpp"
 #include "07-compose/engine/time_text.hpp"
+#include "07-compose/network/settings.hpp"
 
 namespace drydock {
 
@@ -40,8 +41,9 @@ struct ContainerConfig {
     LogLimits log_limits = {.max_bytes = std::uint64_t{20} << 20U, .max_files = 5};
 
     Limits limits{};
-    std::string network_mode =
-        "default";  ///< "default", "none": one of its own; "host": the host's
+    std::string network_mode = "default";  ///< "default" (bridge), "none", "host", "container:ID",
+                                           ///< or the network that is eth0
+    NetworkSettings network{};
     bool auto_remove = false;
     bool read_only = false;
     std::map<std::string, std::string> annotations{};

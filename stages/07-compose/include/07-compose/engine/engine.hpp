@@ -17,12 +17,14 @@
 #include "03-cgroups/shim_client.hpp"
 #include "03-cgroups/shim_zygote.hpp"
 #include "05-images/image_store.hpp"
+#include "05-images/runtime_config.hpp"
 #include "07-compose/engine/container.hpp"
 #include "07-compose/engine/container_store.hpp"
 #include "07-compose/engine/exec_record.hpp"
 #include "07-compose/engine/exit_watcher.hpp"
 #include "07-compose/engine/jobs.hpp"
 #include "07-compose/engine/waiter.hpp"
+#include "07-compose/network/networks.hpp"
 
 namespace drydock {
 
@@ -66,6 +68,8 @@ class Engine {
     [[nodiscard]] const EngineOptions& options() const noexcept { return options_; }
     [[nodiscard]] ImageStore& images() noexcept { return images_; }
     [[nodiscard]] Jobs& jobs() noexcept { return jobs_; }
+    [[nodiscard]] Networks& networks() noexcept { return networks_; }
+    [[nodiscard]] const Networks& networks() const noexcept { return networks_; }
     [[nodiscard]] const ContainerStore& store() const noexcept { return store_; }
     /// Where the runtime keeps its state, for builds too.
     [[nodiscard]] std::filesystem::path runtime_root() const {
@@ -115,6 +119,13 @@ class Engine {
     [[nodiscard]] ExecRecord find_exec(const std::string& id) const;
     void resize_exec(const std::string& id, unsigned rows, unsigned columns);
 
+    /// The container has one network more, at once when it runs, and from its next start on.
+    /// @throws EngineError Forbidden when it is in that network, or has none of its own
+    void connect(std::string_view container, std::string_view network,
+                 const EndpointSettings& settings);
+    /// @throws EngineError Forbidden when it is not in that network, unless `force` is true
+    void disconnect(std::string_view container, std::string_view network, bool force);
+
     /// Registers somebody who waits; never blocks.
     [[nodiscard]] std::shared_ptr<Waiter> wait(std::string_view name, WaitCondition condition);
 
@@ -143,6 +154,9 @@ class Engine {
     void take_up(Container container);
     void adopt(const EntryPtr& entry);
     void launch(const EntryPtr& entry);
+    void prepare_network(ContainerConfig& config) const;
+    [[nodiscard]] ContainerOptions bundle_options(const Container& container) const;
+    void start_network(const EntryPtr& entry);
     void start_failed(const EntryPtr& entry, int exit_code, const std::string& error);
     void on_exit(const std::string& id);
     void note_exit(const EntryPtr& entry);
@@ -156,6 +170,7 @@ class Engine {
     UniqueFd lock_;
     ImageStore images_;
     ContainerStore store_;
+    Networks networks_;
     Jobs jobs_{};
     ShimZygote zygote_{};
     UniqueFd stopping_;           ///< an eventfd: readable once nobody shall wait any more
