@@ -3,11 +3,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <memory>
+#include <span>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -124,7 +128,7 @@ void set_command(CLI::App& app, std::function<int()>& command, Body body) {
     });
 }
 
-void add_create_and_run(CLI::App& app, RuntimeFlags& flags, std::function<int()>& command) {
+void add_create(CLI::App& app, RuntimeFlags& flags, std::function<int()>& command) {
     CLI::App* create = app.add_subcommand("create", "make a container that waits to be started");
     auto request = flags_of<CreateRequest>();
     add_create_flags(*create, flags, *request);
@@ -132,15 +136,17 @@ void add_create_and_run(CLI::App& app, RuntimeFlags& flags, std::function<int()>
         request->root = flags.root;
         create_container(*request);
     });
+}
 
+void add_run(CLI::App& app, RuntimeFlags& flags, std::function<int()>& command) {
     CLI::App* run = app.add_subcommand("run", "run a bundle's command and wait for it");
-    auto run_request = flags_of<RunRequest>();
-    add_create_flags(*run, flags, *run_request);
-    run->add_flag("-d,--detach", run_request->detach, "do not wait for it");
-    run->add_flag("--keep", run_request->keep, "keep the container when its command has ended");
-    set_command(*run, command, [&flags, run_request] {
-        run_request->root = flags.root;
-        return run_container(*run_request).exit_status;
+    auto request = flags_of<RunRequest>();
+    add_create_flags(*run, flags, *request);
+    run->add_flag("-d,--detach", request->detach, "do not wait for it");
+    run->add_flag("--keep", request->keep, "keep the container when its command has ended");
+    set_command(*run, command, [&flags, request] {
+        request->root = flags.root;
+        return run_container(*request).exit_status;
     });
 }
 
@@ -164,11 +170,13 @@ std::shared_ptr<IdFlags> add_id(CLI::App& command) {
     return id;
 }
 
-void add_start_and_end(CLI::App& app, const RuntimeFlags& flags, std::function<int()>& command) {
+void add_start(CLI::App& app, RuntimeFlags& flags, std::function<int()>& command) {
     CLI::App* start = app.add_subcommand("start", "run the command of a container that waits");
     auto started = add_id(*start);
     set_command(*start, command, [&flags, started] { start_container(flags.root, started->id); });
+}
 
+void add_kill(CLI::App& app, RuntimeFlags& flags, std::function<int()>& command) {
     CLI::App* kill = app.add_subcommand("kill", "send a signal to a container's first process");
     auto killed = add_id(*kill);
     kill->add_option("SIGNAL", killed->signal, "SIGTERM if not given")->type_name("");
@@ -178,7 +186,9 @@ void add_start_and_end(CLI::App& app, const RuntimeFlags& flags, std::function<i
         killed->all ? kill_all_of_container(flags.root, killed->id, signal)
                     : kill_container(flags.root, killed->id, signal);
     });
+}
 
+void add_delete(CLI::App& app, RuntimeFlags& flags, std::function<int()>& command) {
     CLI::App* remove = app.add_subcommand("delete", "remove what a container left behind");
     auto removed = add_id(*remove);
     remove->add_flag("-f,--force", removed->force, "kill it first; no container is fine");
@@ -186,10 +196,15 @@ void add_start_and_end(CLI::App& app, const RuntimeFlags& flags, std::function<i
         delete_container(flags.root, removed->id,
                          removed->force ? Deletion::Forced : Deletion::OfStopped);
     });
+}
 
+void add_pause(CLI::App& app, RuntimeFlags& flags, std::function<int()>& command) {
     CLI::App* pause = app.add_subcommand("pause", "stop every process where it is");
     auto paused = add_id(*pause);
     set_command(*pause, command, [&flags, paused] { pause_container(flags.root, paused->id); });
+}
+
+void add_resume(CLI::App& app, RuntimeFlags& flags, std::function<int()>& command) {
     CLI::App* resume = app.add_subcommand("resume", "let a paused container go on");
     auto resumed = add_id(*resume);
     set_command(*resume, command, [&flags, resumed] { resume_container(flags.root, resumed->id); });
@@ -266,18 +281,22 @@ void add_format(CLI::App& command, IdFlags& flags) {
         ->check(CLI::IsMember({"table", "json"}));
 }
 
-void add_questions(CLI::App& app, const RuntimeFlags& flags, std::function<int()>& command) {
+void add_state(CLI::App& app, RuntimeFlags& flags, std::function<int()>& command) {
     CLI::App* state = app.add_subcommand("state", "print a container's state as JSON");
     auto asked = add_id(*state);
     set_command(*state, command,
                 [&flags, asked] { print_text(state_json(load_state(flags.root, asked->id))); });
+}
 
+void add_list(CLI::App& app, RuntimeFlags& flags, std::function<int()>& command) {
     CLI::App* list = app.add_subcommand("list", "list the containers");
     auto listed = flags_of<IdFlags>();
     list->add_flag("-q,--quiet", listed->quiet, "IDs only");
     add_format(*list, *listed);
     set_command(*list, command, [&flags, listed] { print_list(flags.root, *listed); });
+}
 
+void add_ps(CLI::App& app, RuntimeFlags& flags, std::function<int()>& command) {
     CLI::App* ps = app.add_subcommand("ps", "list a container's processes");
     auto shown = add_id(*ps);
     add_format(*ps, *shown);
@@ -290,7 +309,7 @@ void add_questions(CLI::App& app, const RuntimeFlags& flags, std::function<int()
     });
 }
 
-void add_events(CLI::App& app, const RuntimeFlags& flags, std::function<int()>& command) {
+void add_events(CLI::App& app, RuntimeFlags& flags, std::function<int()>& command) {
     CLI::App* events =
         app.add_subcommand("events", "what a container uses, and when memory runs out");
     auto watched = add_id(*events);
@@ -306,39 +325,74 @@ void add_events(CLI::App& app, const RuntimeFlags& flags, std::function<int()>& 
     });
 }
 
-void add_spec_and_features(CLI::App& app, std::function<int()>& command) {
+void write_new_config(const IdFlags& flags) {
+    const UniqueFd directory = open_file(flags.bundle, O_RDONLY | O_DIRECTORY);
+    const int file =
+        ::openat(directory.get(), "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (file == -1 && errno == EEXIST) {
+        throw InputError(fmt::format("{}: exists already; remove it first",
+                                     (flags.bundle / "config.json").native()));
+    }
+    check(file, "open({}, O_CREAT|O_EXCL)", (flags.bundle / "config.json").native());
+    write_all(UniqueFd(file).get(), default_config(flags.rootless), "config.json");
+}
+
+void add_spec(CLI::App& app, RuntimeFlags& /*flags*/, std::function<int()>& command) {
     CLI::App* spec = app.add_subcommand("spec", "write a config.json to begin a bundle with");
     auto written = flags_of<IdFlags>();
     spec->add_option("-b,--bundle", written->bundle, "where to")
         ->type_name("DIR")
         ->default_val(".");
     spec->add_flag("--rootless", written->rootless, "for a user without privileges");
-    set_command(*spec, command, [written] {
-        const UniqueFd directory = open_file(written->bundle, O_RDONLY | O_DIRECTORY);
-        const int file =
-            ::openat(directory.get(), "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-        if (file == -1 && errno == EEXIST) {
-            throw InputError(fmt::format("{}: exists already; remove it first",
-                                         (written->bundle / "config.json").native()));
-        }
-        check(file, "open({}, O_CREAT|O_EXCL)", (written->bundle / "config.json").native());
-        write_all(UniqueFd(file).get(), default_config(written->rootless), "config.json");
-    });
+    set_command(*spec, command, [written] { write_new_config(*written); });
+}
+
+void add_features(CLI::App& app, RuntimeFlags& /*flags*/, std::function<int()>& command) {
     CLI::App* what = app.add_subcommand("features", "print what this runtime can do, as JSON");
     set_command(*what, command, [] { print_text(features()); });
 }
 
+struct RuntimeVerb {
+    std::string_view name;
+    void (*add)(CLI::App&, RuntimeFlags&, std::function<int()>&);
+};
+constexpr RuntimeVerb kRuntimeVerbs[] = {
+    {"create", add_create}, {"run", add_run},       {"start", add_start},
+    {"kill", add_kill},     {"delete", add_delete}, {"pause", add_pause},
+    {"resume", add_resume}, {"exec", add_exec},     {"state", add_state},
+    {"list", add_list},     {"ps", add_ps},         {"events", add_events},
+    {"update", add_update}, {"spec", add_spec},     {"features", add_features},
+};
+
+constexpr std::string_view kFlagsWithValue[] = {"--root",           "--log",      "--log-format",
+                                                "--cgroup-manager", "--rootless", "--criu"};
+
+/// The first argument that is neither a flag nor a flag's value.
+std::string_view asked_verb(std::span<char* const> arguments) {
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        const std::string_view argument = arguments[i];
+        if (!argument.starts_with('-')) {
+            return argument;
+        }
+        if (std::ranges::find(kFlagsWithValue, argument) != std::end(kFlagsWithValue)) {
+            ++i;
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
-void add_runtime_commands(CLI::App& app, RuntimeFlags& flags, std::function<int()>& command) {
+void add_runtime_commands(CLI::App& app, std::span<char* const> arguments, RuntimeFlags& flags,
+                          std::function<int()>& command) {
     add_global_flags(app, flags);
-    add_create_and_run(app, flags, command);
-    add_start_and_end(app, flags, command);
-    add_exec(app, flags, command);
-    add_questions(app, flags, command);
-    add_events(app, flags, command);
-    add_update(app, flags, command);
-    add_spec_and_features(app, command);
+    const auto* const asked =
+        std::ranges::find(kRuntimeVerbs, asked_verb(arguments), &RuntimeVerb::name);
+    for (const RuntimeVerb& verb : kRuntimeVerbs) {
+        if (asked == std::end(kRuntimeVerbs) || asked == &verb) {
+            verb.add(app, flags, command);
+        }
+    }
 }
 
 }  // namespace drydock

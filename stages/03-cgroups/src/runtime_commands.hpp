@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -20,6 +21,9 @@ struct RuntimeFlags {
 };
 
 /// Fills `flags` and, with the command that is asked for, `command`: it gives the exit status.
-void add_runtime_commands(CLI::App& app, RuntimeFlags& flags, std::function<int()>& command);
+/// @param arguments those behind the program's name. Only the command they ask for is declared, all
+///                  of them when they ask for none: each would cost a start more than its clone
+void add_runtime_commands(CLI::App& app, std::span<char* const> arguments, RuntimeFlags& flags,
+                          std::function<int()>& command);
 
 }  // namespace drydock

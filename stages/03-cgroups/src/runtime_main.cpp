@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cstdlib>
+#include <span>
 #include <string_view>
 
 #include "01-chroot/command_line.hpp"
@@ -21,10 +23,19 @@ int failure_status(const CLI::App& app, int status) {
     return has_status ? status : 1;
 }
 
-/// Whether a process of ours gets into a container.
+}  // namespace
+
+/// Of these a process gets into a container (own_program.hpp).
+extern "C" constinit const char* const drydock_protected_verbs[] = {"create", "run", "exec",
+                                                                    nullptr};
+
+namespace {
+
 bool enters_container(int argc, char** argv) {
     return std::any_of(argv + 1, argv + argc, [](std::string_view argument) {
-        return argument == "create" || argument == "run" || argument == "exec";
+        return std::ranges::any_of(drydock_protected_verbs, [&](const char* verb) {
+            return verb != nullptr && argument == verb;
+        });
     });
 }
 
@@ -39,7 +50,9 @@ int main(int argc, char** argv) {
         if (enters_container(argc, argv)) {
             drydock::protect_own_program(argv);
         }
-        drydock::add_runtime_commands(app, flags, command);
+        drydock::add_runtime_commands(
+            app, std::span(argv, static_cast<std::size_t>(argc)).subspan(argc > 0 ? 1 : 0), flags,
+            command);
         if (const auto status = drydock::parse_command_line(app, argc, argv)) {
             return *status == 0 ? 0 : failure_status(app, *status);
         }
@@ -47,7 +60,8 @@ int main(int argc, char** argv) {
         if (!flags.refused.empty()) {
             throw drydock::NotImplemented(flags.refused);
         }
-        return command();
+        // Not `return`: what has an owner has been given back, and the rest need not be freed.
+        std::_Exit(command());
     } catch (const std::exception& e) {
         drydock::log_error(e.what());
         return failure_status(app, drydock::report_current_exception(kProgram));

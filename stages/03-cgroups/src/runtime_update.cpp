@@ -81,7 +81,7 @@ std::string resources_text(const UpdateRequest& request) {
 
 }  // namespace
 
-void add_update(CLI::App& app, const RuntimeFlags& flags, std::function<int()>& command) {
+void add_update(CLI::App& app, RuntimeFlags& flags, std::function<int()>& command) {
     CLI::App* update = app.add_subcommand("update", "change the limits of a container");
     auto request = std::make_shared<UpdateRequest>();
     update->add_option("ID", request->id)->required()->type_name("");

@@ -1,7 +1,11 @@
 #include "01-chroot/command_line.hpp"
 #include "01-chroot/error.hpp"
+#include "02-namespaces/own_program.hpp"
 #include "03-cgroups/shim.hpp"
 #include "03-cgroups/shim_zygote.hpp"
+
+/// Whatever the arguments: a process of it gets into a container (own_program.hpp).
+extern "C" constinit const char* const drydock_protected_verbs[] = {nullptr};
 
 int main(int argc, char** argv) {
     constexpr const char* kProgram = "drydock-shim";
@@ -45,6 +49,7 @@ int main(int argc, char** argv) {
         ->allow_extra_args(false);
     app.add_option("ID", options.id, "names the container")->required()->type_name("");
     try {
+        drydock::protect_own_program(argv);
         if (argc == 2 && std::string_view(argv[1]) == "--zygote") {
             return drydock::run_shim_zygote();
         }

@@ -1,5 +1,7 @@
 // drydock-shim, by the functions that start it and find it again.
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -101,6 +103,20 @@ TEST_CASE("drydock-shim: output goes to the log, the exit status to exit.json", 
     CHECK(!fs::exists(fixture.root() / fixture.id));
     CHECK_THAT(drydock::read_file(fixture.bundle() / "explain"),
                ContainsSubstring("clone3(") && ContainsSubstring("pivot_root("));
+}
+
+TEST_CASE("attack A1: the shim's program cannot be written to through /proc",
+          "[03][shim][attack]") {
+    const ShimFixture fixture(script("sleep 1000"));
+    const StartedContainer started = fixture.start();
+    const drydock::UniqueFd program =
+        drydock::open_file(fmt::format("/proc/{}/exe", drydock::parent_of(started.pid)), O_RDONLY);
+    // While it runs nobody can (ETXTBSY); when it has ended, its mount is what remains.
+    struct statvfs status{};
+    REQUIRE(::fstatvfs(program.get(), &status) == 0);
+    CHECK((status.f_flag & ST_RDONLY) != 0);
+    send(started.pidfd, SIGKILL);
+    reap(started);
 }
 
 TEST_CASE("drydock-shim: nothing of what much output says is lost", "[03][shim]") {
