@@ -234,6 +234,7 @@ std::vector<Series> Runner::run(const std::vector<Row>& rows, int rounds,
     for (int round = 0; round < rounds; ++round) {
         std::ranges::shuffle(order, random_);
         for (const std::size_t i : order) {
+            // The machine at rest is part of what is measured.
             std::this_thread::sleep_for(idle);
             series[i].samples.push_back(time_once(rows[i], series[i]));
         }

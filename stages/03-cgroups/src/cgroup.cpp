@@ -222,6 +222,7 @@ void Cgroup::remove(std::chrono::milliseconds within) {
                                     fmt::format("rmdir({})", busy.native()));
         }
         group->kill();
+        // v1 tells nobody when a group is empty: only rmdir says so.
         std::this_thread::sleep_for(pause);
         pause = std::min<std::chrono::microseconds>(pause * 2, std::chrono::milliseconds(20));
     }

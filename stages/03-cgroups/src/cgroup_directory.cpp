@@ -56,26 +56,6 @@ CgroupDirectory open_below(const CgroupDirectory& parent, const std::string& nam
             .fd = open_at(parent.fd.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)};
 }
 
-CgroupDirectory make_once(const CgroupDirectory& base, const std::string& path,
-                          void (*prepare_parent)(const CgroupDirectory&)) {
-    CgroupDirectory directory{.path = base.path,
-                              .fd = open_at(base.fd.get(), ".", O_RDONLY | O_DIRECTORY)};
-    bool is_new = false;
-    for (const fs::path& part : fs::path(path)) {
-        if (prepare_parent != nullptr) {
-            prepare_parent(directory);
-        }
-        is_new = make_one(directory, part.native());
-        directory = open_below(directory, part.native());
-    }
-    if (!is_new && !processes_below(directory.path).empty()) {
-        throw InputError(
-            fmt::format("cgroup {}: in use; expected one that is not there or has no processes",
-                        directory.path.native()));
-    }
-    return directory;
-}
-
 /// Removes what is empty above `path` up to our "drydock/", which goes too. Parents elsewhere are
 /// not ours.
 void remove_empty_above(const fs::path& path) {
@@ -91,6 +71,35 @@ void remove_empty_above(const fs::path& path) {
     }
 }
 
+CgroupDirectory make_once(const CgroupDirectory& base, const std::string& path,
+                          void (*prepare_parent)(const CgroupDirectory&)) {
+    CgroupDirectory directory;
+    const CgroupDirectory* parent = &base;
+    bool is_new = false;
+    for (const fs::path& part : fs::path(path)) {
+        if (prepare_parent != nullptr) {
+            prepare_parent(*parent);
+        }
+        is_new = make_one(*parent, part.native());
+        try {
+            directory = open_below(*parent, part.native());
+        } catch (...) {
+            if (is_new) {  // without a descriptor to spare nobody could remove it later
+                ::unlinkat(parent->fd.get(), part.c_str(), AT_REMOVEDIR);
+                remove_empty_above(parent->path / part);
+            }
+            throw;
+        }
+        parent = &directory;
+    }
+    if (!is_new && !processes_below(directory.path).empty()) {
+        throw InputError(
+            fmt::format("cgroup {}: in use; expected one that is not there or has no processes",
+                        directory.path.native()));
+    }
+    return directory;
+}
+
 }  // namespace
 
 CgroupDirectory open_cgroup_directory(const fs::path& path) {
@@ -99,6 +108,17 @@ CgroupDirectory open_cgroup_directory(const fs::path& path) {
         throw InputError(fmt::format("{}: not a directory of a cgroup file system", path.native()));
     }
     return directory;
+}
+
+void unless_gone(const std::function<void()>& open) {
+    try {
+        open();
+    } catch (const std::system_error& e) {
+        if (e.code() != std::errc::no_such_file_or_directory &&
+            e.code() != std::errc::no_such_device) {
+            throw;
+        }
+    }
 }
 
 bool is_cgroup_directory(const fs::path& path) {

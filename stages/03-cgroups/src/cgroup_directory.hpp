@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,8 @@ struct CgroupDirectory {
 
 /// @throws std::system_error; InputError when it is no cgroup's
 CgroupDirectory open_cgroup_directory(const std::filesystem::path& path);
+/// Does `open`, unless whoever keeps the group removes it in this moment.
+void unless_gone(const std::function<void()>& open);
 /// Whether `path` is a directory of a cgroup file system.
 bool is_cgroup_directory(const std::filesystem::path& path);
 

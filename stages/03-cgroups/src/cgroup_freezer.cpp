@@ -48,6 +48,7 @@ void freeze_v1(const CgroupDirectory& directory) {
                 again = now + kTryAgainAfter;
                 continue;
             }
+            // v1 tells nobody when all stand still: only the file says so.
             std::this_thread::sleep_for(pause);
             pause = std::min<std::chrono::microseconds>(pause * 2, std::chrono::milliseconds(5));
         }

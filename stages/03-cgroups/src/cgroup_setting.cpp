@@ -8,6 +8,7 @@
 #include <ranges>
 #include <sstream>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -41,7 +42,7 @@ std::string hint_for(int error, const CgroupSetting& setting) {
     if (error == EINVAL && setting.file == "memory.limit_in_bytes") {
         return "; expected one not above the limit of memory and swap together";
     }
-    if (error == EINVAL && setting.controller == "cpuset") {
+    if ((error == EINVAL || error == ERANGE) && setting.controller == "cpuset") {
         return "; expected numbers of CPUs or memory nodes that this machine has, as in 0-3,7";
     }
     if (error == ENODEV) {
@@ -71,6 +72,14 @@ std::string hint_for(int error, const CgroupSetting& setting) {
 }
 
 }  // namespace
+
+CgroupSetting& CgroupSettings::put(const char* controller, std::string file, std::string value,
+                                   const char* what) {
+    return list.emplace_back(CgroupSetting{.controller = controller,
+                                           .file = std::move(file),
+                                           .value = std::move(value),
+                                           .what = what});
+}
 
 CgroupChanges::~CgroupChanges() {
     for (const Before& before : before_ | std::views::reverse) {

@@ -27,6 +27,9 @@ struct CgroupSetting {
 struct CgroupSettings {
     std::vector<CgroupSetting> list{};    ///< in the order in which the kernel takes them
     std::vector<std::string> warnings{};  ///< what has no effect there
+
+    CgroupSetting& put(const char* controller, std::string file, std::string value,
+                       const char* what);
 };
 
 /// What the settings depend on beside the limits.

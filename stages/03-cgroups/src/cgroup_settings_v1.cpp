@@ -24,10 +24,7 @@ class SettingsV1 {
 
   private:
     void put(const char* controller, std::string file, std::string value, const char* what) {
-        result_.list.push_back({.controller = controller,
-                                .file = std::move(file),
-                                .value = std::move(value),
-                                .what = what});
+        result_.put(controller, std::move(file), std::move(value), what);
     }
     void put(const char* controller, std::string file, std::optional<std::int64_t> value,
              const char* what) {

@@ -32,10 +32,7 @@ class SettingsV2 {
   private:
     CgroupSetting& put(const char* controller, std::string file, std::string value,
                        const char* what) {
-        return result_.list.emplace_back(CgroupSetting{.controller = controller,
-                                                       .file = std::move(file),
-                                                       .value = std::move(value),
-                                                       .what = what});
+        return result_.put(controller, std::move(file), std::move(value), what);
     }
     void swap(const Limits& limits);
 

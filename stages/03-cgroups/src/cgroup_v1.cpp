@@ -1,7 +1,6 @@
 #include "cgroup_v1.hpp"
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -15,31 +14,21 @@
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
-#include "02-namespaces/capabilities.hpp"
 
 #include "cgroup_directory.hpp"
 #include "cgroup_freezer.hpp"
-#include "cgroup_setting.hpp"
+#include "cgroup_v1_group.hpp"
 #include "cgroup_v1_statistics.hpp"
 #include "cgroup_v2.hpp"
-#include "device_filter.hpp"
-#include "devices_v1.hpp"
 
 namespace fs = std::filesystem;
 
 namespace drydock {
 namespace {
 
-/// The group in one controller's tree, or in that of several when they are mounted together
-/// ("cpu,cpuacct").
-struct Member {
-    std::vector<std::string> controllers{};
-    CgroupDirectory directory{};
-    UniqueFd tasks{};
-};
-
-/// In whose trees every container has a directory, because they limit or count from the beginning.
-/// The others get one when a limit asks for them: each costs every start.
+/// In whose trees every container has a directory, because they limit or count from the beginning,
+/// and what looks for its limits (the JVM) looks for all of them. The others get one when a limit
+/// asks for them: each costs every start.
 constexpr std::array<std::string_view, 7> kFromTheBeginning = {
     "memory", "cpu", "cpuacct", "cpuset", "pids", "devices", "blkio"};
 
@@ -52,26 +41,35 @@ bool no_permission(const std::system_error& e) {
 // [region: fill-cpuset]
 /// A new cpuset has no CPU and no memory node, and nobody can join it: ENOSPC. It takes its
 /// parent's.
-void fill_cpuset(const CgroupDirectory& directory) {
-    for (const char* file : {"cpuset.cpus", "cpuset.mems"}) {
-        if (read_value(directory, file).value_or("x").empty()) {
-            const CgroupDirectory parent = open_cgroup_directory(directory.path.parent_path());
-            fill_cpuset(parent);
-            write_once(directory.fd.get(), file, read_value(parent, file).value_or(""));
+/// @return what it has then
+std::array<std::string, 2> fill_cpuset(const CgroupDirectory& directory) {
+    constexpr std::array<const char*, 2> kFiles = {"cpuset.cpus", "cpuset.mems"};
+    std::array<std::string, 2> values{};
+    for (std::size_t i = 0; i < kFiles.size(); ++i) {
+        values.at(i) = read_value(directory, kFiles.at(i)).value_or("none");
+    }
+    if (!values[0].empty() && !values[1].empty()) {
+        return values;
+    }
+    const auto of_parent = fill_cpuset(open_cgroup_directory(directory.path.parent_path()));
+    for (std::size_t i = 0; i < kFiles.size(); ++i) {
+        if (values.at(i).empty()) {
+            values.at(i) = of_parent.at(i);
+            write_once(directory.fd.get(), kFiles.at(i), values.at(i));
         }
     }
+    return values;
 }
 // [/region]
 
 /// Where the group of `controller` shall lie: its tree's root, or our own group in it.
 fs::path base_in_v1(const Hierarchy& hierarchy, const std::string& controller, bool below_own) {
-    // Resolved, because "cpu" is often a link to "cpu,cpuacct".
-    const fs::path tree = fs::canonical(hierarchy.root / controller);
+    fs::path tree = hierarchy.root / controller;
+    std::error_code ignored;
+    if (fs::is_symlink(tree, ignored)) {  // "cpu" is often one to "cpu,cpuacct"
+        tree = fs::canonical(tree);
+    }
     return below_own ? tree / own_group(controller).value_or("") : tree;
-}
-
-fs::path base_in_unified(const Hierarchy& hierarchy, bool below_own) {
-    return below_own ? hierarchy.unified / own_group("").value_or("") : hierarchy.unified;
 }
 
 void send_to_all(const std::vector<pid_t>& pids, int signal) {
@@ -80,72 +78,12 @@ void send_to_all(const std::vector<pid_t>& pids, int signal) {
     }
 }
 
-/// The directories in v1's trees, and on a hybrid one in the v2 tree: there a group is killed and
-/// frozen in one step, and a child can be born inside.
-class GroupV1 : public Group {
-  public:
-    GroupV1(const Hierarchy& hierarchy, const GroupPlace& place)
-        : hierarchy_(hierarchy), place_(place) {}
-
-    void make();
-    void open();
-    [[nodiscard]] bool empty() const { return members_.empty() && !unified_; }
-
-    std::vector<std::string> set(const Limits& limits, bool fresh) override;
-    void set_devices(std::span<const DeviceRule> rules) override;
-    [[nodiscard]] int clone_fd() const override { return unified_ ? unified_->fd.get() : -1; }
-    void join(bool born_inside) override;
-    void kill() override;
-    void freeze() override;
-    void thaw() override;
-    [[nodiscard]] bool frozen() const override;
-    [[nodiscard]] std::vector<pid_t> pids() const override;
-    [[nodiscard]] bool populated() const override;
-    [[nodiscard]] CgroupStatistics statistics() const override;
-    [[nodiscard]] std::int64_t oom_kills() const override;
-    [[nodiscard]] OomEvents oom_events() const override;
-    [[nodiscard]] std::vector<fs::path> directories() const override;
-
-  private:
-    static bool has(const Member& member, std::string_view controller) {
-        return std::ranges::find(member.controllers, controller) != member.controllers.end();
-    }
-    [[nodiscard]] const Member* find(std::string_view controller) const {
-        const auto member =
-            std::ranges::find_if(members_, [&](const Member& m) { return has(m, controller); });
-        return member == members_.end() ? nullptr : &*member;
-    }
-    [[nodiscard]] bool offers(std::string_view controller) const {
-        return std::ranges::find(hierarchy_.controllers, controller) !=
-               hierarchy_.controllers.end();
-    }
-    [[nodiscard]] const CgroupDirectory* directory_of(std::string_view controller) const {
-        const Member* member = find(controller);
-        return member == nullptr ? nullptr : &member->directory;
-    }
-    [[nodiscard]] bool freezes_in_unified() const;
-
-    const Member* make_member(const std::string& controller);
-    bool share(const std::string& controller, const fs::path& path);
-    void make_unified();
-    void bring_in(const Member& member) const;
-    const CgroupDirectory& require(const std::string& controller, const std::string& what);
-    [[nodiscard]] CgroupFacts facts(const Limits& limits) const;
-    void write_unified_settings(const Limits& limits, CgroupChanges& changes);
-    void write_device_list(const CgroupDirectory& devices, std::span<const DeviceRule> rules);
-
-    Hierarchy hierarchy_;
-    GroupPlace place_;
-    std::vector<Member> members_{};
-    std::optional<CgroupDirectory> unified_{};
-    UniqueFd unified_procs_{};
-    bool is_new_ = false;  ///< made here, and nobody is in it yet
-};
+}  // namespace
 
 /// Takes `controller` in by the member whose tree it shares, if there is one.
 bool GroupV1::share(const std::string& controller, const fs::path& path) {
     const auto member =
-        std::ranges::find(members_, path, [](const Member& m) { return m.directory.path; });
+        std::ranges::find(members_, path, [](const TreeMember& m) { return m.directory.path; });
     if (member == members_.end()) {
         return false;
     }
@@ -154,7 +92,7 @@ bool GroupV1::share(const std::string& controller, const fs::path& path) {
 }
 
 /// @return null where that is not for us
-const Member* GroupV1::make_member(const std::string& controller) {
+const TreeMember* GroupV1::make_member(const std::string& controller) {
     const fs::path base = base_in_v1(hierarchy_, controller, place_.below_own);
     if (share(controller, base / place_.path)) {
         return find(controller);
@@ -169,9 +107,9 @@ const Member* GroupV1::make_member(const std::string& controller) {
         }
         return nullptr;
     }
-    Member& member = members_.back();
+    TreeMember& member = members_.back();
     if (controller == "cpuset") {
-        fill_cpuset(member.directory);
+        static_cast<void>(fill_cpuset(member.directory));
     }
     // So that a child in another root, with other privileges, can join.
     member.tasks = open_at(member.directory.fd.get(), "tasks", O_WRONLY);
@@ -221,22 +159,28 @@ void GroupV1::open() {
     for (const std::string& controller : hierarchy_.controllers) {
         const fs::path path = base_in_v1(hierarchy_, controller, place_.below_own) / place_.path;
         if (!share(controller, path) && is_cgroup_directory(path)) {
-            members_.push_back(
-                {.controllers = {controller}, .directory = open_cgroup_directory(path)});
-            members_.back().tasks = open_at(members_.back().directory.fd.get(), "tasks", O_WRONLY);
+            unless_gone([&] {
+                TreeMember member{.controllers = {controller},
+                                  .directory = open_cgroup_directory(path)};
+                member.tasks = open_at(member.directory.fd.get(), "tasks", O_WRONLY);
+                members_.push_back(std::move(member));
+            });
         }
     }
     if (!hierarchy_.unified.empty()) {
         const fs::path path = base_in_unified(hierarchy_, place_.below_own) / place_.path;
         if (is_cgroup_directory(path)) {
-            unified_ = open_cgroup_directory(path);
-            unified_procs_ = open_at(unified_->fd.get(), "cgroup.procs", O_WRONLY);
+            unless_gone([&] {
+                CgroupDirectory unified = open_cgroup_directory(path);
+                unified_procs_ = open_at(unified.fd.get(), "cgroup.procs", O_WRONLY);
+                unified_ = std::move(unified);
+            });
         }
     }
 }
 
 /// Moves who is in the group already into a member that is new.
-void GroupV1::bring_in(const Member& member) const {
+void GroupV1::bring_in(const TreeMember& member) const {
     constexpr int kRounds = 1000;
     for (int round = 0; round < kRounds; ++round) {
         const std::vector<pid_t> inside = processes_below(member.directory.path);
@@ -255,10 +199,10 @@ void GroupV1::bring_in(const Member& member) const {
 }
 
 const CgroupDirectory& GroupV1::require(const std::string& controller, const std::string& what) {
-    if (const Member* member = find(controller)) {
+    if (const TreeMember* member = find(controller)) {
         return member->directory;
     }
-    const Member* made = offers(controller) ? make_member(controller) : nullptr;
+    const TreeMember* made = offers(controller) ? make_member(controller) : nullptr;
     if (made == nullptr) {
         throw InputError(
             fmt::format("a {} cannot be had: no group of cgroup v1's {} controller can be made "
@@ -269,117 +213,13 @@ const CgroupDirectory& GroupV1::require(const std::string& controller, const std
     return made->directory;
 }
 
-CgroupFacts GroupV1::facts(const Limits& limits) const {
-    CgroupFacts facts;
-    const CgroupDirectory* memory = directory_of("memory");
-    if (memory != nullptr && (limits.memory_bytes || limits.memory_swap_bytes)) {
-        facts.memory_limit_bytes = read_number(*memory, "memory.limit_in_bytes");
-        facts.counts_swap = has_file(*memory, "memory.memsw.limit_in_bytes");
-        facts.has_swap = facts.counts_swap || machine_has_swap();
-    }
-    if (limits.io.any()) {
-        const CgroupDirectory* blkio = directory_of("blkio");
-        facts.has_bfq = blkio != nullptr && has_file(*blkio, "blkio.bfq.weight");
-    }
-    return facts;
-}
-
-/// On a hybrid the v2 tree may have what no v1 tree has: hugetlb, and keys of "unified".
-void GroupV1::write_unified_settings(const Limits& limits, CgroupChanges& changes) {
-    Limits of_v2;
-    of_v2.unified = limits.unified;
-    if (!offers("hugetlb")) {
-        of_v2.hugetlb = limits.hugetlb;
-    }
-    if (!of_v2.any()) {
-        return;
-    }
-    if (!unified_) {
-        throw InputError(
-            of_v2.unified.empty()
-                ? "a hugetlb limit cannot be had: no tree of cgroups has the hugetlb controller"
-                : fmt::format("unified \"{}\": a file of cgroup v2, which this machine does not "
-                              "have",
-                              of_v2.unified.begin()->first));
-    }
-    for (const CgroupSetting& setting : settings_v2(of_v2, {}).list) {
-        delegate_controller(base_in_unified(hierarchy_, place_.below_own), unified_->path,
-                            setting.controller);
-        changes.write(*unified_, setting);
-    }
-}
-
-std::vector<std::string> GroupV1::set(const Limits& limits, bool fresh) {
-    Limits of_v1 = limits;
-    if (!offers("hugetlb")) {
-        of_v1.hugetlb.clear();
-    }
-    const CgroupDirectory* memory = directory_of("memory");
-    if (limits.check_before_update && limits.memory_bytes && memory != nullptr) {
-        refuse_below_use(*limits.memory_bytes, read_number(*memory, "memory.usage_in_bytes"));
-    }
-    CgroupSettings settings = settings_v1(of_v1, facts(limits));
-    for (const CgroupSetting& setting : settings.list) {
-        static_cast<void>(require(setting.controller, setting.what));
-    }
-    CgroupChanges changes(fresh);
-    for (const CgroupSetting& setting : settings.list) {
-        changes.write(require(setting.controller, setting.what), setting);
-    }
-    write_unified_settings(limits, changes);
-    changes.keep();
-    return std::move(settings.warnings);
-}
-
-void GroupV1::write_device_list(const CgroupDirectory& devices, std::span<const DeviceRule> rules) {
-    const UniqueFd allow = open_at(devices.fd.get(), "devices.allow", O_WRONLY);
-    const UniqueFd deny = open_at(devices.fd.get(), "devices.deny", O_WRONLY);
-    for (const DeviceWrite& write : device_writes_v1(rules)) {
-        check(::write((write.allow ? allow : deny).get(), write.text.data(), write.text.size()),
-              "write({}/devices.{}, \"{}\")", devices.path.native(), write.allow ? "allow" : "deny",
-              write.text);
-    }
-}
-
-void GroupV1::set_devices(std::span<const DeviceRule> rules) {
-    constexpr CapabilitySet kSysAdmin = CapabilitySet{1} << CAP_SYS_ADMIN;
-    if (rules.empty() || !has_capabilities(kSysAdmin)) {
-        return;
-    }
-    const CgroupDirectory* devices = directory_of("devices");
-    if (devices == nullptr) {
-        if (unified_) {
-            attach_device_filter(unified_->fd.get(), rules);
-        }
-        return;
-    }
-    static_cast<void>(device_writes_v1(rules));  // before anything is touched
-    // v1 has no way to replace a list at once: "a" takes all away, and until the last exception is
-    // written even /dev/null is denied. Nobody who stands still sees that.
-    const bool stop = !std::exchange(is_new_, false) && populated() && !frozen();
-    if (stop) {
-        freeze();
-    }
-    try {
-        write_device_list(*devices, rules);
-    } catch (...) {
-        if (stop) {
-            thaw();
-        }
-        throw;
-    }
-    if (stop) {
-        thaw();
-    }
-}
-
 // [region: join-v1]
 void GroupV1::join(bool born_inside) {
     if (unified_ && !born_inside) {
         check(::write(unified_procs_.get(), "0", 1), "write({}/cgroup.procs, \"0\")",
               unified_->path.native());
     }
-    for (const Member& member : members_) {
+    for (const TreeMember& member : members_) {
         // "0" is the writer itself. Moving itself by "tasks" a single thread needs no lock that
         // waits for every CPU; a pid in "cgroup.procs" does, which takes 10 ms on an idle machine.
         ssize_t n = ::write(member.tasks.get(), "0", 1);
@@ -403,7 +243,7 @@ void GroupV1::kill() {
     if (unified_) {
         kill_v2(*unified_);
     }
-    for (const Member& member : members_) {
+    for (const TreeMember& member : members_) {
         send_to_all(processes_below(member.directory.path), SIGKILL);
     }
     if (const CgroupDirectory* freezer = directory_of("freezer")) {
@@ -475,7 +315,7 @@ OomEvents GroupV1::oom_events() const {
 
 std::vector<fs::path> GroupV1::directories() const {
     std::vector<fs::path> paths;
-    for (const Member& member : members_) {
+    for (const TreeMember& member : members_) {
         paths.push_back(member.directory.path);
     }
     if (unified_) {
@@ -483,8 +323,6 @@ std::vector<fs::path> GroupV1::directories() const {
     }
     return paths;
 }
-
-}  // namespace
 
 bool is_in_every_group_v1(std::string_view controller) {
     return std::ranges::find(kFromTheBeginning, controller) != kFromTheBeginning.end();

@@ -193,12 +193,15 @@ std::unique_ptr<Group> make_group_v2(const Hierarchy& hierarchy, const GroupPlac
 }
 
 std::unique_ptr<Group> open_group_v2(const Hierarchy& hierarchy, const GroupPlace& place) {
+    std::unique_ptr<Group> group;
     for (const fs::path& path : places_in_v2(hierarchy, place)) {
-        if (is_cgroup_directory(path)) {
-            return std::make_unique<GroupV2>(open_cgroup_directory(path), hierarchy.root);
+        if (!group && is_cgroup_directory(path)) {
+            unless_gone([&] {
+                group = std::make_unique<GroupV2>(open_cgroup_directory(path), hierarchy.root);
+            });
         }
     }
-    return nullptr;
+    return group;
 }
 
 }  // namespace drydock

@@ -52,13 +52,7 @@ int run_at_terminal(const std::vector<std::string>& argv, int terminal) {
         ::dup2(terminal, 0);
         ::dup2(null, 1);
         ::dup2(null, 2);
-        std::vector<char*> pointers;
-        for (const std::string& argument : argv) {
-            pointers.push_back(const_cast<char*>(argument.c_str()));
-        }
-        pointers.push_back(nullptr);
-        ::execv(pointers[0], pointers.data());
-        ::_exit(127);
+        become_program(argv);
     }
     return child.wait();
 }
@@ -71,13 +65,7 @@ Child hold_in_container(const std::vector<std::string>& argv, int input) {
         ::dup2(input, 0);
         ::dup2(null, 1);
         ::dup2(null, 2);
-        std::vector<char*> pointers;
-        for (const std::string& argument : argv) {
-            pointers.push_back(const_cast<char*>(argument.c_str()));
-        }
-        pointers.push_back(nullptr);
-        ::execv(pointers[0], pointers.data());
-        ::_exit(127);
+        become_program(argv);
     }
     return child;
 }

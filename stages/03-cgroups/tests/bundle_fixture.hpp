@@ -3,11 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -18,6 +16,8 @@
 #include "03-cgroups/hierarchy.hpp"
 
 #include "testing/program.hpp"
+
+#include "waiting.hpp"
 
 namespace drydock::testing {
 
@@ -97,6 +97,17 @@ class BundleFixture {
     TempDir directory_{"drydock-03-test"};
 };
 
+/// In a child: becomes the program, or ends.
+[[noreturn]] inline void become_program(const std::vector<std::string>& argv) {
+    std::vector<char*> pointers;
+    for (const std::string& argument : argv) {
+        pointers.push_back(const_cast<char*>(argument.c_str()));
+    }
+    pointers.push_back(nullptr);
+    ::execv(pointers[0], pointers.data());
+    ::_exit(127);
+}
+
 /// Starts a program with no standard input and its output thrown away.
 inline Child start_program(const std::vector<std::string>& argv) {
     Child child = clone_child(0);
@@ -105,27 +116,9 @@ inline Child start_program(const std::vector<std::string>& argv) {
         for (const int fd : {0, 1, 2}) {
             ::dup2(null, fd);
         }
-        std::vector<char*> pointers;
-        for (const std::string& argument : argv) {
-            pointers.push_back(const_cast<char*>(argument.c_str()));
-        }
-        pointers.push_back(nullptr);
-        ::execv(pointers[0], pointers.data());
-        ::_exit(127);
+        become_program(argv);
     }
     return child;
-}
-
-template <class Condition>
-bool becomes_true(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > deadline) {
-            return false;
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
 }
 
 /// The cgroup directories of that name that there are, below drydock/.

@@ -23,6 +23,7 @@
 #include "testing/in_child.hpp"
 #include "testing/skip.hpp"
 
+#include "cgroup_directory.hpp"
 #include "cgroup_fixture.hpp"
 
 namespace fs = std::filesystem;
@@ -32,7 +33,7 @@ using drydock::Hierarchy;
 using drydock::HierarchyKind;
 using drydock::InputError;
 using drydock::testing::all_gone;
-using drydock::testing::comes_true;
+using drydock::testing::becomes_true;
 using drydock::testing::ContainsSubstring;
 using drydock::testing::eat_memory;
 using drydock::testing::in_child;
@@ -103,7 +104,7 @@ TEST_CASE("Cgroup: kill reaches those who left for a session of their own", "[03
                       "0\n");  // nobody can be born any more
             }
         }
-        CHECK(comes_true([&] { return !cgroup.populated(); }));
+        CHECK(becomes_true([&] { return !cgroup.populated(); }));
     }
 }
 
@@ -119,7 +120,7 @@ TEST_CASE("Cgroup: kill reaches those who are somebody else by the time they are
             constexpr int kAtOnce = 16;
             for (int i = 0; i < kAtOnce; ++i) {
                 if (::fork() == 0) {
-                    // Longer than comes_true() waits, but not for ever: a kill that fails must
+                    // Longer than becomes_true() waits, but not for ever: a kill that fails must
                     // not stay.
                     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
                     while (std::chrono::steady_clock::now() < end) {
@@ -135,7 +136,7 @@ TEST_CASE("Cgroup: kill reaches those who are somebody else by the time they are
         CHECK(child.wait() == 0);
         CHECK(cgroup.populated());
         cgroup.kill();
-        CHECK(comes_true([&] { return !cgroup.populated(); }));
+        CHECK(becomes_true([&] { return !cgroup.populated(); }));
     }
 }
 
@@ -148,7 +149,7 @@ TEST_CASE("Cgroup: its destructor ends who is inside and removes every directory
             Cgroup cgroup = drydock::make_cgroup(unique_group_name(), {}, hierarchy);
             directories = cgroup.directories();
             child = joined(cgroup, sleep_forever);
-            REQUIRE(comes_true([&] { return cgroup.populated(); }));
+            REQUIRE(becomes_true([&] { return cgroup.populated(); }));
         }
         CHECK(child.wait() == 128 + SIGKILL);
         CHECK(all_gone(directories));
@@ -174,7 +175,12 @@ TEST_CASE("make_cgroup: a group that somebody is in is refused and stays", "[03]
         const std::string name = unique_group_name();
         Cgroup cgroup = drydock::make_cgroup(name, {}, hierarchy);
         const Child child = joined(cgroup, sleep_forever);
-        REQUIRE(comes_true([&] { return cgroup.populated(); }));
+        // In every tree: a group that somebody is about to join can still be taken.
+        REQUIRE(becomes_true([&] {
+            return std::ranges::none_of(cgroup.directories(), [](const fs::path& directory) {
+                return drydock::processes_below(directory).empty();
+            });
+        }));
         CHECK_THROWS_WITH(drydock::make_cgroup(name, {}, hierarchy), ContainsSubstring("in use"));
         CHECK(cgroup.populated());
     }
@@ -188,7 +194,7 @@ TEST_CASE("make_group: below our own group, who joined is below it", "[03][cgrou
         Cgroup cgroup(drydock::make_group(hierarchy, place), place);
         std::vector<fs::path> directories = cgroup.directories();
         const Child child = joined(cgroup, sleep_forever);
-        CHECK(comes_true([&] { return cgroup.populated(); }));
+        CHECK(becomes_true([&] { return cgroup.populated(); }));
         Cgroup again = drydock::open_cgroup(place, hierarchy);
         std::vector<fs::path> found = again.directories();
         std::ranges::sort(directories);
@@ -285,7 +291,7 @@ TEST_CASE("Cgroup: a process that wants more CPU than its quota is throttled", "
             }
             return 0;
         });
-        CHECK(comes_true([&] { return cgroup.statistics().throttled_periods >= 3; }));
+        CHECK(becomes_true([&] { return cgroup.statistics().throttled_periods >= 3; }));
         CHECK(cgroup.statistics().cpu_ns > 0);
     }
     SUCCEED();

@@ -1,21 +1,23 @@
 #pragma once
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <functional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "01-chroot/child.hpp"
 #include "01-chroot/file.hpp"
 #include "03-cgroups/cgroup.hpp"
+
+#include "waiting.hpp"
 
 namespace drydock::testing {
 
@@ -52,17 +54,23 @@ inline std::string unique_group_name() {
     return "test-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
 }
 
-template <class Condition>
-bool comes_true(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > deadline) {
-            return false;
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
-}
+/// Memory that parent and child share.
+class SharedCounter {
+  public:
+    SharedCounter()
+        : at_(static_cast<std::atomic<std::int64_t>*>(::mmap(nullptr, sizeof(std::int64_t),
+                                                             PROT_READ | PROT_WRITE,
+                                                             MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
+    ~SharedCounter() { ::munmap(at_, sizeof(std::int64_t)); }
+    SharedCounter(const SharedCounter&) = delete;
+    SharedCounter& operator=(const SharedCounter&) = delete;
+    SharedCounter(SharedCounter&&) = delete;
+    SharedCounter& operator=(SharedCounter&&) = delete;
+    std::atomic<std::int64_t>& operator*() const { return *at_; }
+
+  private:
+    std::atomic<std::int64_t>* at_;
+};
 
 /// A process in the group that does `body` and ends with what it gives back.
 inline Child joined(Cgroup& cgroup, const std::function<int()>& body, bool born_inside = false) {

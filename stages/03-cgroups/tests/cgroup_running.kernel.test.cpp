@@ -34,24 +34,6 @@ using namespace drydock::testing;
 
 namespace {
 
-/// Memory that parent and child share.
-class SharedCounter {
-  public:
-    SharedCounter()
-        : at_(static_cast<std::atomic<std::int64_t>*>(::mmap(nullptr, sizeof(std::int64_t),
-                                                             PROT_READ | PROT_WRITE,
-                                                             MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
-    ~SharedCounter() { ::munmap(at_, sizeof(std::int64_t)); }
-    SharedCounter(const SharedCounter&) = delete;
-    SharedCounter& operator=(const SharedCounter&) = delete;
-    SharedCounter(SharedCounter&&) = delete;
-    SharedCounter& operator=(SharedCounter&&) = delete;
-    std::atomic<std::int64_t>& operator*() const { return *at_; }
-
-  private:
-    std::atomic<std::int64_t>* at_;
-};
-
 int count_up(std::atomic<std::int64_t>& counter) {
     for (;;) {
         ++counter;
@@ -65,7 +47,7 @@ bool can_freeze(const Hierarchy& hierarchy) {
 
 bool goes_on(std::atomic<std::int64_t>& counter) {
     const std::int64_t before = counter;
-    return comes_true([&] { return counter > before; });
+    return becomes_true([&] { return counter > before; });
 }
 
 /// Whether the counter stays the same for longer than it ever takes to be counted up.
@@ -73,10 +55,6 @@ bool stands_still(std::atomic<std::int64_t>& counter) {
     const std::int64_t before = counter;
     ::usleep(50'000);
     return counter == before;
-}
-
-bool can_open(const char* path, int flags) {
-    return static_cast<bool>(drydock::UniqueFd(::open(path, flags | O_CLOEXEC)));
 }
 
 }  // namespace
@@ -163,7 +141,7 @@ TEST_CASE("Cgroup: a frozen group can be killed and removed", "[03][cgroup]") {
         Cgroup cgroup = make_cgroup(unique_group_name(), {}, hierarchy);
         const std::vector<fs::path> directories = cgroup.directories();
         Child child = joined(cgroup, sleep_forever);
-        REQUIRE(comes_true([&] { return cgroup.populated(); }));
+        REQUIRE(becomes_true([&] { return cgroup.populated(); }));
         cgroup.freeze();
         cgroup.kill();
         CHECK(child.wait() == 128 + SIGKILL);
@@ -184,7 +162,7 @@ TEST_CASE("Cgroup: pids are those inside, in groups below too, each once", "[03]
             }
             return sleep_forever();
         });
-        REQUIRE(comes_true([&] { return cgroup.pids().size() == 2 && *born > 0; }));
+        REQUIRE(becomes_true([&] { return cgroup.pids().size() == 2 && *born > 0; }));
         std::vector<pid_t> expected = {first.pid(), static_cast<pid_t>((*born).load())};
         std::ranges::sort(expected);
         CHECK(cgroup.pids() == expected);
@@ -205,7 +183,7 @@ TEST_CASE("Cgroup: a limit that is set while it runs holds from then on", "[03][
             *error = pid == -1 ? errno : 0;
             return pid == 0 ? 1 : 0;
         });
-        REQUIRE(comes_true([&] { return cgroup.populated(); }));
+        REQUIRE(becomes_true([&] { return cgroup.populated(); }));
         Cgroup again = drydock::open_cgroup(cgroup.place(), hierarchy);
         again.set({.memory_bytes = 64 << 20, .nano_cpus = 500'000'000, .pids = 1});
         again.release();
@@ -228,7 +206,7 @@ TEST_CASE("Cgroup: of limits that cannot all be set while it runs none is", "[03
         Cgroup cgroup =
             make_cgroup(unique_group_name(), {.memory_bytes = 128 << 20, .pids = 100}, hierarchy);
         const Child child = joined(cgroup, sleep_forever);
-        REQUIRE(comes_true([&] { return cgroup.populated(); }));
+        REQUIRE(becomes_true([&] { return cgroup.populated(); }));
         CHECK_THROWS_WITH(cgroup.set({.memory_bytes = 64 << 20, .pids = 50, .cpuset_cpus = "4000"}),
                           ContainsSubstring("cpuset of CPUs") && ContainsSubstring("4000"));
         CHECK(cgroup.statistics().memory_limit_bytes == 128 << 20);
@@ -251,7 +229,7 @@ TEST_CASE("Cgroup: a controller that a limit asks for later takes in who runs al
             ::sched_getaffinity(0, sizeof cpus, &cpus);
             return CPU_COUNT(&cpus) == 1 && CPU_ISSET(0, &cpus) ? 0 : 1;
         });
-        REQUIRE(comes_true([&] { return cgroup.populated(); }));
+        REQUIRE(becomes_true([&] { return cgroup.populated(); }));
         cgroup.set({.cpuset_cpus = "0"});
         *go = 1;
         CHECK(child.wait() == 0);
@@ -270,7 +248,7 @@ TEST_CASE("Cgroup: a memory limit below what is in use is refused when that is a
             *ready = 1;
             return sleep_forever();
         });
-        REQUIRE(comes_true([&] { return *ready == 1; }));
+        REQUIRE(becomes_true([&] { return *ready == 1; }));
         CHECK_THROWS_WITH(cgroup.set({.memory_bytes = 8 << 20, .check_before_update = true}),
                           ContainsSubstring("memory limit 8 MiB: below the"));
         CHECK(cgroup.statistics().memory_limit_bytes == 128 << 20);
@@ -294,7 +272,7 @@ TEST_CASE("Cgroup: OOM events wake who polls, and nothing else does", "[03][cgro
 
         CHECK(joined(cgroup, eat_memory).wait() == 128 + SIGKILL);
         CHECK(::poll(&ready, 1, 10'000) == 1);
-        CHECK(comes_true([&] { return events.take() > 0; }));
+        CHECK(becomes_true([&] { return events.take() > 0; }));
         CHECK(cgroup.oom_kills() == 1);
         CHECK(events.take() == 0);
 
@@ -325,7 +303,7 @@ TEST_CASE("Cgroup: statistics say what was used, in the words of runc events too
             }
             return 0;
         });
-        REQUIRE(comes_true([&] {
+        REQUIRE(becomes_true([&] {
             const drydock::CgroupStatistics now = cgroup.statistics();
             return *ready == 1 && now.throttled_periods > 0 &&
                    now.cpu_user_ns + now.cpu_kernel_ns > 0;
@@ -335,7 +313,7 @@ TEST_CASE("Cgroup: statistics say what was used, in the words of runc events too
         CHECK(seen.memory_bytes < 64 << 20);
         CHECK(seen.memory_limit_bytes == 64 << 20);
         // The kernel adds these up every two seconds only.
-        CHECK(comes_true([&] { return cgroup.statistics().anon_bytes >= 15 << 20; }));
+        CHECK(becomes_true([&] { return cgroup.statistics().anon_bytes >= 15 << 20; }));
         CHECK(seen.file_bytes >= 0);
         CHECK(seen.cpu_ns > 0);
         CHECK(seen.periods >= seen.throttled_periods);
@@ -375,153 +353,8 @@ TEST_CASE("Cgroup: pressure is that of the group", "[03][cgroup]") {
         };
         const Child first = joined(cgroup, busy);
         const Child second = joined(cgroup, busy);
-        CHECK(comes_true([&] { return cgroup.statistics().cpu_pressure->some.total_us > 0; }));
+        CHECK(becomes_true([&] { return cgroup.statistics().cpu_pressure->some.total_us > 0; }));
         CHECK(nlohmann::json::parse(to_json(cgroup.statistics()))["cpu"]["psi"]["some"]["total"] >
               0);
-    }
-}
-
-// C3: holds after an update too.
-TEST_CASE("set_devices: the rules of an update replace those before, for who runs already",
-          "[03][cgroup][security]") {
-    const DeviceRule deny_all{.allow = false};
-    const DeviceRule allow_null{.allow = true, .type = 'c', .major = 1, .minor = 3};
-    const DeviceRule allow_zero{.allow = true, .type = 'c', .major = 1, .minor = 5};
-    for (const Hierarchy& hierarchy : offered_hierarchies()) {
-        CAPTURE(to_text(hierarchy.kind));
-        Cgroup cgroup = make_cgroup(unique_group_name(), {}, hierarchy);
-        cgroup.set_devices(std::vector{deny_all, allow_null});
-        const SharedCounter go;
-        Child child = joined(cgroup, [&] {
-            const auto seen = [] {
-                return (can_open("/dev/null", O_RDWR) ? 1 : 0) +
-                       (can_open("/dev/zero", O_RDWR) ? 2 : 0) +
-                       (can_open("/dev/full", O_RDWR) ? 4 : 0);
-            };
-            const int before = seen();
-            *go = 1;
-            while (*go == 1) {
-                ::usleep(1000);
-            }
-            return before * 10 + seen();
-        });
-        REQUIRE(comes_true([&] { return *go == 1; }));
-        // As "update" does it: another process, which knows the group by its place.
-        for (const DeviceRule& then : {allow_null, allow_zero}) {
-            Cgroup again = drydock::open_cgroup(cgroup.place(), hierarchy);
-            again.set_devices(std::vector{deny_all, then});
-            again.release();
-        }
-        CHECK(!cgroup.frozen());
-        *go = 2;
-        CHECK(child.wait() == 12);
-    }
-}
-
-TEST_CASE("set_devices: a limit that is set later leaves the rules as they are",
-          "[03][cgroup][security]") {
-    for (const Hierarchy& hierarchy : hierarchies_with({"pids", "cpuset"})) {
-        CAPTURE(to_text(hierarchy.kind));
-        Cgroup cgroup = make_cgroup(unique_group_name(), {}, hierarchy);
-        cgroup.set_devices(drydock::default_device_rules());
-        cgroup.set({.pids = 10, .cpuset_cpus = "0"});
-        CHECK(joined(cgroup, [] {
-                  return can_open("/dev/null", O_RDWR) && !can_open("/dev/kmsg", O_RDONLY) ? 0 : 1;
-              }).wait() == 0);
-    }
-}
-
-TEST_CASE("set_devices: one table of verdicts on every form of cgroups", "[03][cgroup][security]") {
-    const DeviceRule deny_all{.allow = false};
-    const DeviceRule allow_all{.allow = true};
-    const auto rule = [](bool allow, std::int64_t minor, const char* access) {
-        return DeviceRule{
-            .allow = allow, .type = 'c', .major = 1, .minor = minor, .access = access};
-    };
-    struct Row {
-        std::vector<DeviceRule> rules;
-        int verdict;  ///< of /dev/null: 1 to read, 2 to write, 4 to do both at once
-    };
-    const Row table[] = {
-        {{rule(true, 3, "rw")}, 7},  // without a rule for all, what none allows is denied
-        {{rule(true, 5, "rw")}, 0},
-        {{deny_all, rule(true, 3, "r"), rule(true, 3, "w")}, 7},
-        {{deny_all, rule(true, 3, "rw"), rule(false, 3, "w")}, 1},
-        {{deny_all, rule(true, 3, "rw"), rule(false, -1, "w")}, 1},
-        {{allow_all, rule(false, 3, "w")}, 1},
-        {{allow_all, rule(false, -1, "rw")}, 0},
-        {{allow_all, rule(false, 3, "rw"), rule(true, 3, "r")}, 1},
-        {{allow_all, rule(false, 5, "rwm")}, 7},
-        {{deny_all, {.allow = true, .type = 'a', .major = 1, .minor = 3, .access = "rw"}}, 7},
-        {{deny_all, {.allow = true, .type = 'a', .access = "r"}}, 1},
-        {{rule(true, 3, "rwm"), deny_all}, 0},
-        {{deny_all, allow_all}, 7},
-    };
-    for (const Hierarchy& hierarchy : offered_hierarchies()) {
-        int number = 0;
-        for (const auto& [rules, verdict] : table) {
-            CAPTURE(to_text(hierarchy.kind), ++number);
-            Cgroup cgroup = make_cgroup(unique_group_name(), {}, hierarchy);
-            cgroup.set_devices(rules);
-            CHECK(joined(cgroup, [] {
-                      return (can_open("/dev/null", O_RDONLY) ? 1 : 0) +
-                             (can_open("/dev/null", O_WRONLY) ? 2 : 0) +
-                             (can_open("/dev/null", O_RDWR) ? 4 : 0);
-                  }).wait() == verdict);
-        }
-    }
-}
-
-TEST_CASE("set_devices: rules that v1 cannot follow are refused, not bent",
-          "[03][cgroup][security]") {
-    const std::vector<DeviceRule> exception_of_exception = {
-        {.allow = false},
-        {.allow = true, .type = 'c', .major = 1},
-        {.allow = false, .type = 'c', .major = 1, .minor = 3, .access = "w"}};
-    for (const Hierarchy& hierarchy : offered_hierarchies()) {
-        CAPTURE(to_text(hierarchy.kind));
-        Cgroup cgroup = make_cgroup(unique_group_name(), {}, hierarchy);
-        if (offers(hierarchy, "devices")) {
-            CHECK_THROWS_WITH(cgroup.set_devices(exception_of_exception),
-                              ContainsSubstring("deny c 1:3 w") && ContainsSubstring("cgroup v1"));
-            CHECK(joined(cgroup, [] { return can_open("/dev/null", O_RDWR) ? 0 : 1; }).wait() == 0);
-        } else {
-            cgroup.set_devices(exception_of_exception);
-            CHECK(joined(cgroup, [] {
-                      return can_open("/dev/null", O_RDONLY) && !can_open("/dev/null", O_WRONLY) &&
-                                     can_open("/dev/zero", O_RDWR)
-                                 ? 0
-                                 : 1;
-                  }).wait() == 0);
-        }
-    }
-}
-
-TEST_CASE("set_devices: nodes that somebody made or brought along cannot be opened",
-          "[03][cgroup][security]") {
-    const drydock::TempDir directory("devices");
-    const auto node = [&](const char* name, mode_t type, unsigned major, unsigned minor) {
-        const std::string path = (directory.path() / name).native();
-        return ::mknod(path.c_str(), type | 0600, makedev(major, minor)) == 0 ? path : "";
-    };
-    const std::string brought = node("brought", S_IFCHR, 10, 229);
-    REQUIRE(!brought.empty());
-    for (const Hierarchy& hierarchy : offered_hierarchies()) {
-        CAPTURE(to_text(hierarchy.kind));
-        Cgroup cgroup = make_cgroup(unique_group_name(), {}, hierarchy);
-        cgroup.set_devices(drydock::default_device_rules());
-        const auto refused = [](const std::string& path) {
-            return !path.empty() && !can_open(path.c_str(), O_RDONLY) && errno == EPERM;
-        };
-        CHECK(joined(cgroup, [&] {
-                  const std::string block = node("block", S_IFBLK, 254, 0);
-                  const std::string memory = node("memory", S_IFCHR, 1, 1);
-                  const std::string null = node("null", S_IFCHR, 1, 3);
-                  return (refused(block) ? 0 : 1) + (refused(memory) ? 0 : 2) +
-                         (refused(brought) ? 0 : 4) + (can_open(null.c_str(), O_RDWR) ? 0 : 8);
-              }).wait() == 0);
-        for (const char* name : {"block", "memory", "null"}) {
-            fs::remove(directory.path() / name);
-        }
     }
 }

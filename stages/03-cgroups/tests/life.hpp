@@ -32,13 +32,7 @@ inline Outcome run_to_files(const std::vector<std::string>& argv, const std::str
         if (!env.empty()) {
             ::putenv(const_cast<char*>(env.c_str()));
         }
-        std::vector<char*> pointers;
-        for (const std::string& argument : argv) {
-            pointers.push_back(const_cast<char*>(argument.c_str()));
-        }
-        pointers.push_back(nullptr);
-        ::execv(pointers[0], pointers.data());
-        ::_exit(127);
+        become_program(argv);
     }
     const int status = child.wait();
     return {.status = status,

@@ -206,7 +206,7 @@ TEST_CASE("A7: a working directory, a volume and a file go nowhere outside the r
     fs::create_symlink(canary.path(), bundle.rootfs() / "conf");
     fs::create_symlink("../../../../../../.." + canary.path().native(), bundle.rootfs() / "up");
     std::ofstream(bundle.host("data") / "hosts") << "h";
-    bundle.process()["cwd"] = "/work/deep";
+    bundle.process()["cwd"] = "/srv/deep";
     bundle.add_mount("/conf/hosts", "bind", (bundle.host("data") / "hosts").native(), {"bind"});
     bundle.add_mount("/up/volume", "tmpfs", "t", {});
     bundle.shell("cat " + canary.path().native() + "/file");
