@@ -124,6 +124,8 @@ constexpr std::array kMountFlagNames = {
     FlagName{kLazyTime, "MS_LAZYTIME"},
 };
 
+constexpr std::array<std::string_view, 3> kOwnOptions = {"tmpcopyup", "idmap", "ridmap"};
+
 /// @return whether it is one of those that mean something to us alone
 bool take_own_option(MountSpec& spec, std::string_view option) {
     if (option == "tmpcopyup") {
@@ -175,6 +177,20 @@ MountSpec with_mount_options(MountSpec spec, std::span<const std::string> option
         }
     }
     return spec;
+}
+
+std::vector<std::string_view> mount_option_names() {
+    std::vector<std::string_view> names(kOwnOptions.begin(), kOwnOptions.end());
+    const auto add = [&names](const auto& table) {
+        for (const auto& option : table) {
+            names.push_back(option.name);
+        }
+    };
+    add(kFlagOptions);
+    add(kBelowOptions);
+    add(kPropagations);
+    std::ranges::sort(names);
+    return names;
 }
 
 unsigned long propagation_flags(std::string_view name) {

@@ -184,8 +184,11 @@ std::vector<Range> ranges_of(const SeccompProfile& profile, Abi abi) {
             ranges.push_back({number, verdict});
         }
     };
-    const bool allows =
-        profile.default_action == SECCOMP_RET_ALLOW || profile.default_action == SECCOMP_RET_LOG;
+    // Or leaves it to somebody else.
+    const bool allows = profile.default_action == SECCOMP_RET_ALLOW ||
+                        profile.default_action == SECCOMP_RET_LOG ||
+                        profile.default_action == SECCOMP_RET_USER_NOTIF ||
+                        (profile.default_action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE;
     for (std::uint32_t number = 0; number < verdicts.size() && (allows || number <= newest);
          ++number) {
         begin(number, verdicts[number]);
@@ -253,5 +256,19 @@ void load_seccomp(std::span<const sock_filter> filter) {
           "seccomp(SECCOMP_SET_MODE_FILTER, len={})", filter.size());
 }
 // [/region]
+
+UniqueFd load_seccomp(std::span<const sock_filter> filter, unsigned long flags) {
+    if (flags == 0) {
+        load_seccomp(filter);
+        return {};
+    }
+    const sock_fprog program{.len = static_cast<unsigned short>(filter.size()),
+                             .filter = const_cast<sock_filter*>(filter.data())};
+    const long result =
+        check(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program),
+              "seccomp(SECCOMP_SET_MODE_FILTER, flags={:#x}, len={})", flags, filter.size());
+    return (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0 ? UniqueFd(static_cast<int>(result))
+                                                           : UniqueFd();
+}
 
 }  // namespace drydock

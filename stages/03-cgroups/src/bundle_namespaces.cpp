@@ -45,7 +45,7 @@ bool is_own(const std::string& path, const NamespaceKind& kind) {
 }
 
 void join(const oci::Namespace& ns, const NamespaceKind& kind, stage03::Options& options) {
-    if (kind.flag == CLONE_NEWPID || kind.flag == CLONE_NEWUSER) {
+    if (kind.flag == CLONE_NEWUSER) {
         throw NotImplemented(
             fmt::format("linux.namespaces: joining a {} namespace by path", ns.type));
     }
@@ -99,6 +99,15 @@ std::vector<IdRange> id_ranges(const std::vector<oci::IdMapping>& mappings) {
         ranges.push_back({.inside = m.container_id, .outside = m.host_id, .count = m.size});
     }
     return ranges;
+}
+
+std::vector<std::string_view> namespace_names() {
+    std::vector<std::string_view> names;
+    for (const NamespaceKind& kind : kNamespaceKinds) {
+        names.push_back(kind.type);
+    }
+    std::ranges::sort(names);
+    return names;
 }
 
 void set_namespaces(const oci::Config& config, stage03::Options& options) {

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "03-cgroups/oci_config.hpp"
@@ -21,6 +22,13 @@ void set_identity(const oci::Process& process, stage03::Options& options);
 
 /// What is not as it was asked for, but can be started all the same.
 std::vector<std::string> warnings_about(const oci::Process& process, stage03::Options& options);
+
+// What config.json may say, for `features`.
+std::vector<std::string_view> namespace_names();
+std::vector<std::string_view> seccomp_action_names();
+std::vector<std::string_view> seccomp_operator_names();
+std::vector<std::string_view> seccomp_flag_names();
+std::vector<std::string_view> seccomp_architecture_names();
 
 std::vector<IdRange> id_ranges(const std::vector<oci::IdMapping>& mappings);
 

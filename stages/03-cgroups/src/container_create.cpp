@@ -21,6 +21,7 @@ void create_container(const CreateRequest& request) {
     const UniqueFd gate = make_start_gate(record.directory());
     options.start_gate = gate.get();
     const std::unique_ptr<stage03::Running> running = stage03::start(options);
+    warn_about(running->cgroup());
     record.created(*running);
     write_pid_file(request.pid_file, running->child().pid());
     record.keep();

@@ -143,6 +143,9 @@ PreparedExec prepare_exec(const ExecRequest& request) {
     stage03::Options& options = exec.options;
     if (config.linux_.seccomp) {
         options.seccomp = seccomp_profile_from(*config.linux_.seccomp);
+        if (!config.linux_.seccomp->listener_path.empty()) {
+            throw NotImplemented("exec in a container with linux.seccomp.listenerPath");
+        }
     }
     options.walk = request.walk;
     options.keyring = keyring_name(request.id);

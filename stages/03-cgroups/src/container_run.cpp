@@ -48,6 +48,7 @@ stage03::Ended run_container(const RunRequest& request) {
     Record record = make_record(request, container);
     options.hook_state = hook_state_of(record.state());
     const std::unique_ptr<stage03::Running> running = stage03::start(options);
+    warn_about(running->cgroup());
     record.running(*running);
     write_pid_file(request.pid_file, running->child().pid());
     const oci::Hooks& hooks = options.hooks;

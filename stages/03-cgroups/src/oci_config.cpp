@@ -51,30 +51,34 @@ constexpr Property<Config> kConfig[] = {
     {"freebsd", refuse},
 };
 
+/// A whole document, and what there is to be said about it.
+template <class Result>
+Result parsed(std::string_view text, const std::string& name, void (*read)(const Node&, Result&)) {
+    JsonDocument document(text, name);
+    Result result;
+    read(document.root(), result);
+    result.warnings = std::move(document.warnings);
+    return result;
+}
+
 }  // namespace
 
 ReadConfig parse_config(std::string_view text, const std::string& name) {
-    JsonDocument document(text, name);
-    ReadConfig result;
-    document.root().read(kConfig, result.config);
-    result.warnings = std::move(document.warnings);
-    return result;
+    return parsed<ReadConfig>(text, name, [](const Node& root, ReadConfig& result) {
+        root.read(kConfig, result.config);
+    });
 }
 
 ReadProcess parse_process(std::string_view text, const std::string& name) {
-    JsonDocument document(text, name);
-    ReadProcess result;
-    read_process(document.root(), result.process);
-    result.warnings = std::move(document.warnings);
-    return result;
+    return parsed<ReadProcess>(text, name, [](const Node& root, ReadProcess& result) {
+        read_process(root, result.process);
+    });
 }
 
 ReadResources parse_resources(std::string_view text, const std::string& name) {
-    JsonDocument document(text, name);
-    ReadResources result;
-    read_resources(document.root(), result.linux_);
-    result.warnings = std::move(document.warnings);
-    return result;
+    return parsed<ReadResources>(text, name, [](const Node& root, ReadResources& result) {
+        read_resources(root, result.linux_);
+    });
 }
 
 std::string read_config_text(const std::filesystem::path& file) {

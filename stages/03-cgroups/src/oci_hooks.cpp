@@ -26,6 +26,14 @@ constexpr Property<Hooks> kHooks[] = {
 
 }  // namespace
 
+std::vector<std::string_view> hook_names() {
+    std::vector<std::string_view> names;
+    for (const Property<Hooks>& property : kHooks) {
+        names.push_back(property.name);
+    }
+    return names;
+}
+
 void read_hooks(const JsonNode& node, Hooks& into) {
     node.read(kHooks, into);
 }

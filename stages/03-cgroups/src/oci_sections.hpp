@@ -11,6 +11,8 @@ namespace drydock::oci {
 void read_process(const JsonNode& node, Process& into);
 void read_mounts(const JsonNode& node, std::vector<Mount>& into);
 void read_hooks(const JsonNode& node, Hooks& into);
+/// "prestart", "createRuntime", …
+std::vector<std::string_view> hook_names();
 void read_linux(const JsonNode& node, Linux& into);
 /// -1 stays what it is: it takes a limit away that a running container has.
 void read_resources(const JsonNode& node, Linux& into);

@@ -52,6 +52,12 @@ PreparedContainer prepare_container(const CreateRequest& request) {
     return container;
 }
 
+void warn_about(const Cgroup& cgroup) {
+    for (const std::string& warning : cgroup.warnings()) {
+        warn(warning);
+    }
+}
+
 Record make_record(const CreateRequest& request, const PreparedContainer& container) {
     const Bundle& bundle = container.bundle;
     return {request.root, NewContainer{.id = request.id,

@@ -15,6 +15,9 @@ struct PreparedContainer {
 /// Reads the bundle and adds what `request` says. Warnings go to warn().
 PreparedContainer prepare_container(const CreateRequest& request);
 
+/// What of the limits has no effect here: to the log, or our standard error.
+void warn_about(const Cgroup& cgroup);
+
 Record make_record(const CreateRequest& request, const PreparedContainer& container);
 
 /// For stage03::Options::hook_state.

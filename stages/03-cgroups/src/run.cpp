@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sched.h>
 
+#include <algorithm>
+
 #include "01-chroot/file.hpp"
 #include "01-chroot/path_in_root.hpp"
 #include "02-namespaces/hostname.hpp"
@@ -10,6 +12,7 @@
 #include "02-namespaces/keyring.hpp"
 #include "02-namespaces/link.hpp"
 #include "02-namespaces/masks.hpp"
+#include "02-namespaces/scheduling.hpp"
 #include "03-cgroups/sysctl.hpp"
 
 #include "start.hpp"
@@ -47,6 +50,20 @@ bool has_start_hooks(const Start& s) {
 bool has_pid_namespace(const Start& s) {
     return (s.target->namespaces & CLONE_NEWPID) != 0;
 }
+bool joins_pid_namespace(const Start& s) {
+    return std::ranges::any_of(s.options.joined, [](const JoinedNamespace& joined) {
+        return joined.flag == CLONE_NEWPID;
+    });
+}
+bool has_agent(const Start& s) {
+    return !s.options.seccomp_agent.socket.empty();
+}
+bool has_initial_cpus(const Start& s) {
+    return !s.options.exec_cpus.initial.empty();
+}
+bool has_final_cpus(const Start& s) {
+    return !s.options.exec_cpus.final_.empty();
+}
 bool is_detached(const Start& s) {
     return s.options.detached;
 }
@@ -54,6 +71,7 @@ bool is_detached(const Start& s) {
 // clang-format off
 constexpr Step<Start> kSteps[] = {
     {"idmapped-mounts", Side::Host, [](Start& s) { s.prepared_mounts = prepare_mounts(s.options.mounts); }, "mount_setattr(2), MOUNT_ATTR_IDMAP"},
+    {"seccomp-agent",  Side::Host,  connect_to_agent,                                                   "seccomp_unotify(2)", has_agent},
     {"cgroup",         Side::Host,  make_group_with_limits,                                             "cgroups(7)"},
     {"clone",          Side::Host,  clone_into_namespaces,                                              "clone(2), namespaces(7)"},
     {"id-maps",        Side::Host,  set_id_maps,                                                        "user_namespaces(7)"},
@@ -62,12 +80,15 @@ constexpr Step<Start> kSteps[] = {
     {"session",        Side::Child, [](Start&) { leave_terminal(); },                                   "setsid(2)"},
     {"keyring",        Side::Child, [](Start& s) { join_keyring(s.options.keyring); },                  "session-keyring(7)", has_keyring},
     {"join-namespaces", Side::Child, join_others,                                                       "setns(2)"},
+    {"pid-namespace",  Side::Child, [](Start& s) { s.walk.go_on_in_pid_namespace(); },                  "pid_namespaces(7)", joins_pid_namespace},
+    {"session-inside", Side::Child, [](Start&) { leave_terminal(); },                                   "setsid(2)", joins_pid_namespace},
     {"join-cgroup",    Side::Child, [](Start& s) { s.group.join(s.is_born_inside()); },                   "cgroups(7), \"tasks\" and \"cgroup.procs\""},
     {"cgroup-namespace", Side::Child, [](Start& s) { if (s.has_new(CLONE_NEWCGROUP)) { enter_cgroup_namespace(); } }, "cgroup_namespaces(7)"},
     {"time-namespace", Side::Child, [](Start& s) { if (s.has_new(CLONE_NEWTIME)) { enter_time_namespace(s.options.clock_offsets); } }, "time_namespaces(7)"},
     {"attributes",     Side::Child, [](Start& s) { set_attributes(s.options.attributes); },             "proc(5), sched_setattr(2), personality(2)"},
     {"sysctl",         Side::Child, [](Start& s) { set_sysctls(s.options.sysctl); },                    "sysctl(8), proc(5)"},
     {"undumpable-inside", Side::Child, [](Start&) { become_undumpable(); },                                "prctl(2), PR_SET_DUMPABLE", has_own_ids},
+    {"agent-message",  Side::Child, write_agent_message,                                                "seccomp_unotify(2)", has_agent},
     {"private-mounts", Side::Child, [](Start& s) { detach_mount_events(s.options.propagation, s.options.follows_host, s.options.rootfs.directory); }, "mount_namespaces(7), SHARED SUBTREES"},
     {"mount-rootfs",   Side::Child, [](Start& s) { mount_rootfs(s.options.rootfs); },                   "pivot_root(2), NOTES"},
     {"mounts",         Side::Child, [](Start& s) { mount_inside(s.options.rootfs.directory, s.options.mounts, s.prepared_mounts); }, "mount(2), proc(5)"},
@@ -107,9 +128,11 @@ constexpr Step<Start> kSteps[] = {
 constexpr Step<Start> kExecSteps[] = {
     {"clone",          Side::Host,  [](Start& s) { s.walk.clone(0, s.is_born_inside() ? s.group.clone_fd() : -1); },                         "clone(2)"},
     {"attributes",     Side::Child, [](Start& s) { set_attributes(s.options.attributes); },             "proc(5), sched_setattr(2), personality(2)"},
+    {"initial-cpus",   Side::Child, [](Start& s) { set_cpu_affinity(s.options.exec_cpus.initial); },    "sched_setaffinity(2)", has_initial_cpus},
     {"undumpable",     Side::Child, [](Start&) { become_undumpable(); },                                "prctl(2), PR_SET_DUMPABLE"},
     {"keyring",        Side::Child, [](Start& s) { join_keyring(s.options.keyring); },                  "session-keyring(7)", has_keyring},
     {"join-cgroup",    Side::Child, [](Start& s) { s.group.join(s.is_born_inside()); },                   "cgroups(7), \"tasks\" and \"cgroup.procs\""},
+    {"final-cpus",     Side::Child, [](Start& s) { set_cpu_affinity(s.options.exec_cpus.final_); },     "sched_setaffinity(2)", has_final_cpus},
     {"join-namespaces", Side::Child, join_target,                                                       "setns(2)"},
     {"terminal",       Side::Child, give_terminal,                                                      "pts(4), ioctl_tty(2)", has_terminal},
     {"workdir",        Side::Child, [](Start& s) { enter_workdir(s.options.command); },                 "chdir(2)"},

@@ -15,6 +15,7 @@
 #include "02-namespaces/seccomp_bpf.hpp"
 
 #include "hook_process.hpp"
+#include "seccomp_agent.hpp"
 
 namespace drydock::stage03 {
 
@@ -90,9 +91,24 @@ Capabilities wanted_capabilities(const Start& s) {
 }
 
 void load_filter(Start& s, bool early) {
-    if (!s.filter.empty() && early != s.options.no_new_privs) {
-        load_seccomp(s.filter);
+    if (s.filter.empty() || early == s.options.no_new_privs) {
+        return;
     }
+    const UniqueFd listener = load_seccomp(s.filter, s.options.seccomp->flags);
+    if (listener && s.agent) {
+        send_to_seccomp_agent(s.agent.get(), s.agent_message, listener.get());
+        s.agent = UniqueFd();
+    }
+}
+
+void connect_to_agent(Start& s) {
+    s.agent = connect_to_socket(s.options.seccomp_agent.socket, SOCK_STREAM);
+}
+
+void write_agent_message(Start& s) {
+    const pid_t pid = pid_on_host();
+    s.agent_message = seccomp_agent_message(pid, s.options.seccomp_agent.metadata,
+                                            s.options.hook_state("creating", pid));
 }
 
 void give_terminal(Start& s) {
@@ -107,6 +123,9 @@ void give_terminal(Start& s) {
 
 void close_what_is_the_hosts(Start& s) {
     std::vector<int> keep = {0, 1, 2, s.options.start_gate, s.walk.meeting_descriptor()};
+    if (s.agent) {
+        keep.push_back(s.agent.get());
+    }
     for (unsigned i = 0; i < s.options.command.preserved_fds; ++i) {
         keep.push_back(3 + static_cast<int>(i));
     }

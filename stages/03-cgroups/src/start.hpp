@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "01-chroot/walk.hpp"
@@ -41,6 +42,8 @@ struct Start final : Running {
     std::vector<sock_filter> filter{};
     User user{};
     std::vector<UniqueFd> prepared_mounts{};
+    UniqueFd agent{};             ///< a connection to the seccomp agent, where there is one
+    std::string agent_message{};  ///< what it is told
     Cgroup group{};
     Walk walk;  // last, so first to go: the container ends before what it uses does
 };
@@ -55,6 +58,10 @@ Capabilities wanted_capabilities(const Start& s);
 /// Without no_new_privs only a process with CAP_SYS_ADMIN may load a filter: then it is loaded
 /// before that is given up, else last, so that fewer calls of ours have to be in its list.
 void load_filter(Start& s, bool early);
+
+void connect_to_agent(Start& s);
+/// While /proc is the host's: it knows us by the pid that we have there.
+void write_agent_message(Start& s);
 
 /// The terminal of the container is the command's; its other end goes to who asked for it.
 void give_terminal(Start& s);

@@ -16,6 +16,7 @@
 
 #include "01-chroot/temp_dir.hpp"
 
+#include "testing/catch.hpp"
 #include "testing/program.hpp"
 
 namespace drydock::testing {
@@ -124,5 +125,13 @@ class ConformanceBundle {
   private:
     TempDir place_{"drydock-conformance"};
 };
+
+/// The runtime must refuse the bundle without having run the command.
+inline void check_refused(const ConformanceBundle& bundle) {
+    const Outcome outcome = bundle.run();
+    CHECK(outcome.status != 0);
+    CHECK(outcome.out.empty());
+    CHECK(!outcome.err.empty());
+}
 
 }  // namespace drydock::testing

@@ -10,18 +10,6 @@ namespace fs = std::filesystem;
 using namespace drydock::testing;
 using nlohmann::json;
 
-namespace {
-
-/// The runtime must refuse the bundle without having run the command.
-void check_refused(const ConformanceBundle& bundle) {
-    const Outcome outcome = bundle.run();
-    CHECK(outcome.status != 0);
-    CHECK(outcome.out.empty());
-    CHECK(!outcome.err.empty());
-}
-
-}  // namespace
-
 TEST_CASE("config.md, Root: path must be a directory that exists", "[03][conformance]") {
     ConformanceBundle bundle;
     bundle.config["root"]["path"] = "nowhere";

@@ -18,13 +18,6 @@ using nlohmann::json;
 
 namespace {
 
-void check_linux_refused(const ConformanceBundle& bundle) {
-    const Outcome outcome = bundle.run();
-    CHECK(outcome.status != 0);
-    CHECK(outcome.out.empty());
-    CHECK(!outcome.err.empty());
-}
-
 /// Its number, as the probe gives it.
 std::uint64_t host_namespace(const std::string& name) {
     const std::string link = fs::read_symlink("/proc/self/ns/" + name).native();  // "net:[4026]"
@@ -87,14 +80,14 @@ TEST_CASE("config-linux.md, Namespaces: a path of another type is an error", "[0
     json& namespaces = bundle.linux_part()["namespaces"];
     namespaces = without(namespaces, "network");
     namespaces.push_back({{"type", "network"}, {"path", "/proc/self/ns/uts"}});
-    check_linux_refused(bundle);
+    check_refused(bundle);
 }
 
 TEST_CASE("config-linux.md, Namespaces: a type that is there twice is an error",
           "[03][conformance]") {
     ConformanceBundle bundle;
     bundle.linux_part()["namespaces"].push_back({{"type", "uts"}});
-    check_linux_refused(bundle);
+    check_refused(bundle);
 }
 
 TEST_CASE("config-linux.md, User namespace mappings: IDs inside are those outside",
@@ -148,7 +141,7 @@ TEST_CASE("config-linux.md, Devices: a file that is no such device is an error",
     ConformanceBundle bundle;
     bundle.linux_part()["devices"] =
         json::array({{{"path", "/bin/busybox"}, {"type", "c"}, {"major", 10}, {"minor", 229}}});
-    check_linux_refused(bundle);
+    check_refused(bundle);
 }
 
 TEST_CASE("config-linux.md, Default Devices: they are there", "[03][conformance]") {
@@ -240,7 +233,7 @@ TEST_CASE("config-linux.md, Seccomp: the default action and its errno hold for t
 TEST_CASE("config-linux.md, Seccomp: an action that is none is an error", "[03][conformance]") {
     ConformanceBundle bundle;
     bundle.linux_part()["seccomp"] = {{"defaultAction", "SCMP_ACT_MAYBE"}};
-    check_linux_refused(bundle);
+    check_refused(bundle);
 }
 
 TEST_CASE("config-linux.md, Masked paths: nothing can be read there", "[03][conformance]") {

@@ -5,6 +5,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "01-chroot/unique_fd.hpp"
 #include "02-namespaces/id_map.hpp"
@@ -71,6 +73,9 @@ void change_mount(int mounted, const MountSpec& spec);
 /// to judge.
 /// @see OCI runtime-spec, config.md, "Linux mount options"
 MountSpec with_mount_options(MountSpec spec, std::span<const std::string> options);
+
+/// Every name that with_mount_options() does not leave to the filesystem, sorted.
+std::vector<std::string_view> mount_option_names();
 
 /// The MS_* bits of "rslave", "shared", …; 0 for what is no propagation.
 unsigned long propagation_flags(std::string_view name);

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "01-chroot/unique_fd.hpp"
 #include "02-namespaces/seccomp_profile.hpp"
 
 namespace drydock {
@@ -19,5 +20,10 @@ std::vector<sock_filter> compile_seccomp(const SeccompProfile& profile);
 /// From here on every system call of this process and its children is decided by `filter`.
 /// @pre    no_new_privs is set, or the caller has CAP_SYS_ADMIN
 void load_seccomp(std::span<const sock_filter> filter);
+
+/// The same with SECCOMP_FILTER_FLAG_* bits.
+/// @return with SECCOMP_FILTER_FLAG_NEW_LISTENER who decides about SECCOMP_RET_USER_NOTIF: a
+///         descriptor for seccomp_unotify(2); else empty
+UniqueFd load_seccomp(std::span<const sock_filter> filter, unsigned long flags);
 
 }  // namespace drydock

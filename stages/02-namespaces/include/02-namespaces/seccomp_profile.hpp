@@ -43,8 +43,9 @@ struct SeccompRule {
 struct SeccompProfile {
     SeccompAction default_action = 0;
     std::vector<SeccompRule> rules{};
-    bool i386 = false;  ///< the rules hold for int 0x80 too; socketcall gives ENOSYS where a
-                        ///< condition on socket would not see its arguments
+    unsigned long flags = 0;  ///< SECCOMP_FILTER_FLAG_*, for load_seccomp()
+    bool i386 = false;        ///< the rules hold for int 0x80 too; socketcall gives ENOSYS where a
+                              ///< condition on socket would not see its arguments
 };
 
 /// The list for containers whose capabilities are `capabilities`: what programs need is allowed, a

@@ -45,6 +45,18 @@ struct Terminal {
     TerminalSize size{};
 };
 
+/// Who decides about the calls that a filter leaves to somebody else (SCMP_ACT_NOTIFY).
+struct SeccompAgent {
+    std::filesystem::path socket{};  ///< it listens there; "": nobody
+    std::string metadata{};          ///< for it
+};
+
+/// Where one more process in a container runs, as cpuset(7) writes it; "": as it is.
+struct ExecCpus {
+    std::string initial{};  ///< until it is in the container's group
+    std::string final_{};   ///< from then on
+};
+
 /// All there is to know about one start: what drydock-03 fills from its flags and drydock-runtime
 /// and drydock-shim from config.json (options_from in bundle.hpp).
 struct Options {
@@ -79,6 +91,8 @@ struct Options {
     std::optional<Capabilities> capabilities{};  ///< none: those for the user, of `capability_set`
     CapabilitySet capability_set = kDefaultCapabilities;
     std::optional<SeccompProfile> seccomp{};
+    SeccompAgent seccomp_agent{};
+    ExecCpus exec_cpus{};
     ProcessAttributes attributes{};
     bool no_new_privs = false;
     bool make_workdir = false;  ///< when it is missing
