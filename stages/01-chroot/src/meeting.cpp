@@ -56,7 +56,13 @@ void Meeting::send(const Message& message) const noexcept {
     msghdr packet{};
     packet.msg_iov = parts.data();
     packet.msg_iovlen = parts.size();
-    while (::sendmsg(end(), &packet, MSG_NOSIGNAL) == -1 && errno == EINTR) {
+    ssize_t n = -1;
+    do {
+        n = ::sendmsg(end(), &packet, MSG_NOSIGNAL);
+    } while (n == -1 && errno == EINTR);
+    if (n == -1) {
+        // Both sides would wait for the other: to each this is the other's end.
+        ::shutdown(end(), SHUT_RDWR);
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <exception>
 #include <sstream>
 #include <system_error>
 
@@ -164,12 +165,20 @@ bool try_remove_cgroup_directory(const fs::path& path) {
 
 fs::path remove_group_directories(const std::vector<fs::path>& paths) {
     fs::path busy;
+    std::exception_ptr failure;
     for (const fs::path& path : paths) {
-        if (!try_remove_cgroup_directory(path)) {
-            busy = busy.empty() ? path : busy;
-        } else {
-            remove_empty_above(path);
+        try {
+            if (!try_remove_cgroup_directory(path)) {
+                busy = busy.empty() ? path : busy;
+            } else {
+                remove_empty_above(path);
+            }
+        } catch (const std::exception&) {  // of one: the others go all the same
+            failure = failure ? failure : std::current_exception();
         }
+    }
+    if (failure) {
+        std::rethrow_exception(failure);
     }
     return busy;
 }

@@ -28,6 +28,16 @@ stage03::Ended run_detached(const RunRequest& request) {
     return {};
 }
 
+/// What cannot be removed keeps its state: `delete --force` finds it by that.
+stage03::Ended finish_or_keep(stage03::Running& running, int exit_status, Record& record) {
+    try {
+        return stage03::finish(running, exit_status);
+    } catch (...) {
+        record.keep();
+        throw;
+    }
+}
+
 }  // namespace
 
 stage03::Ended run_container(const RunRequest& request) {
@@ -64,7 +74,7 @@ stage03::Ended run_container(const RunRequest& request) {
         running->cgroup().release();
         return {.exit_status = exit_status};
     }
-    const stage03::Ended ended = stage03::finish(*running, exit_status);
+    const stage03::Ended ended = finish_or_keep(*running, exit_status, record);
     record.remove();
     if (!hooks.poststop.empty()) {
         warn(run_late_hooks("poststop", hooks.poststop, state_json(record.state(), "stopped")));
