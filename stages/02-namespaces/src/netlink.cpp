@@ -74,7 +74,6 @@ std::vector<std::span<const std::byte>> messages_of(std::span<const std::byte> d
 
 }  // namespace
 
-// [region: netlink-attributes]
 NetlinkBatch::Nest::Nest(NetlinkBatch& batch, std::uint16_t type)
     : batch_(batch), at_(batch.begin_attribute(static_cast<std::uint16_t>(type | NLA_F_NESTED))) {}
 
@@ -82,6 +81,7 @@ NetlinkBatch::Nest::~Nest() {
     batch_.end_attribute(at_);
 }
 
+// [region: netlink-attributes]
 void NetlinkBatch::begin_request(std::uint16_t type, std::uint16_t flags, std::string text) {
     texts_.push_back(std::move(text));
     request_ = bytes_.size();

@@ -35,7 +35,6 @@ constexpr std::array kNotYet = std::to_array<NotYet>({
     {"/HostConfig/Mounts", "bind mounts and volumes"},
     {"/HostConfig/VolumesFrom", "volumes"},
     {"/HostConfig/Tmpfs", "tmpfs mounts"},
-    {"/HostConfig/Links", "links"},
     {"/HostConfig/Devices", "devices"},
     {"/HostConfig/DeviceRequests", "devices"},
     {"/HostConfig/DeviceCgroupRules", "devices"},

@@ -84,6 +84,11 @@ NetworkSettings read_network_settings(const json& body) {
     for (const auto& [network, endpoint] : endpoints.items()) {
         settings.endpoints[network] = endpoint_settings_from_docker(endpoint);
     }
+    const auto links = part<Words>(body, "/HostConfig/Links", "an array of strings");
+    if (!links.empty()) {
+        EndpointSettings& first = settings.endpoints[read_network_mode(body)];
+        first.links.insert(first.links.end(), links.begin(), links.end());
+    }
     // Before API 1.44 the address belonged to the container.
     if (const auto mac = part<std::string>(body, "/MacAddress", "a string"); !mac.empty()) {
         EndpointSettings& first = settings.endpoints[read_network_mode(body)];

@@ -122,6 +122,7 @@ void Engine::rename(std::string_view name, const std::string& new_name) {
         throw;
     }
     names_.erase(one->container.name);
+    networks_.renamed(one->container.id, one->container.name, checked_name);
     one->container.name = checked_name;
 }
 

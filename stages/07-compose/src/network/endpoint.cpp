@@ -31,6 +31,7 @@ Endpoint endpoint_from(const json& object) {
         .gateway4 = stored_address(object.at("gateway4")),
         .gateway6 = stored_address(object.at("gateway6"))};
     object.at("names").get_to(endpoint.names);
+    endpoint.links = object.value("links", std::vector<std::string>{});
     return endpoint;
 }
 
@@ -45,7 +46,8 @@ json endpoint_json(const Endpoint& endpoint) {
             {"ipv6", text_of_subnet(endpoint.ipv6)},
             {"gateway4", to_text(endpoint.gateway4)},
             {"gateway6", to_text(endpoint.gateway6)},
-            {"names", endpoint.names}};
+            {"names", endpoint.names},
+            {"links", endpoint.links}};
 }
 
 }  // namespace

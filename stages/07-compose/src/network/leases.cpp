@@ -127,8 +127,9 @@ void Networks::check_settings(const ContainerConfig& config) const {
     check_etc_settings(config.network);
     static_cast<void>(port_requests(config.network, config.exposed_ports, {}));
     for (const auto& [name, settings] : config.network.endpoints) {
-        if (!settings.links.empty()) {
-            throw NotImplemented("links; containers of one network know each other by name");
+        if (!settings.links.empty() && !has_names(name)) {
+            throw NotImplemented(
+                "links on the default network; in one of 'network create' names need none");
         }
         if (!settings.mac.empty() && !parse_mac_address(settings.mac)) {
             throw InputError(fmt::format("invalid MAC address: {}", settings.mac));
@@ -153,7 +154,8 @@ Endpoint Networks::take_endpoint(const Container& container, const Network& netw
                       .network_id = network.id,
                       .network_name = network.name,
                       .interface = fmt::format("eth{}", number),
-                      .names = names_of(container, settings)};
+                      .names = names_of(container, settings),
+                      .links = settings.links};
     endpoint.host_link = "veth" + endpoint.id.substr(0, 7);
     std::set<IpAddress>& used = leases_[network.id];
     const auto take = [&](const AddressPool& pool, const std::string& wanted) {
@@ -294,6 +296,20 @@ void Networks::started(const std::string& container_id) {
     }
 }
 
+void Networks::renamed(const std::string& container_id, const std::string& old_name,
+                       const std::string& new_name) {
+    const std::lock_guard lock(mutex_);
+    const auto one = running_.find(container_id);
+    if (one == running_.end()) {
+        return;
+    }
+    one->second.name = new_name;
+    for (Endpoint& endpoint : one->second.lease.endpoints) {
+        std::ranges::replace(endpoint.names, old_name, new_name);
+    }
+    save_lease(container_id);
+}
+
 void Networks::stop(const std::string& container_id) {
     static_cast<void>(::unlink(network_path(container_id).c_str()));
     static_cast<void>(::unlink((containers_directory_ / container_id / kLeaseFile).c_str()));
@@ -306,7 +322,8 @@ void Networks::stop(const std::string& container_id) {
         }
         ports_.release(container_id);
         for (Endpoint& endpoint : one->second.lease.endpoints) {
-            retired_.push_back({std::move(endpoint)});
+            retired_.push_back(
+                {.endpoint = std::move(endpoint), .published = !one->second.lease.ports.empty()});
         }
         running_.erase(one);
     }
@@ -434,7 +451,7 @@ void Networks::run_reaper() {
         // Rules first: nothing may be sent to an address that will soon be somebody else's. The
         // links mostly went with their containers' network namespaces.
         try {
-            if (has_rules) {
+            if (has_rules && std::ranges::any_of(batch, &Retired::published)) {
                 apply_rules(false);
             }
             const RouteSocket socket;

@@ -23,6 +23,21 @@ bool is_called(const Endpoint& endpoint, const std::string& name) {
     });
 }
 
+/// Whom the container itself calls `name` in that network; `name` when nobody especially.
+std::string linked_name(const NetworkLease& lease, const std::string& network_id,
+                        const std::string& name) {
+    for (const Endpoint& endpoint : lease.endpoints) {
+        for (const std::string& link : endpoint.links) {
+            const auto colon = link.find(':');
+            if (endpoint.network_id == network_id && colon != std::string::npos &&
+                in_lower_case(link.substr(colon + 1)) == name) {
+                return in_lower_case(link.substr(0, colon));
+            }
+        }
+    }
+    return name;
+}
+
 /// Whether one is in a network in which containers find each other by name, and the other too.
 bool share(const NetworkLease& lease, const std::string& network_id) {
     return std::ranges::any_of(lease.endpoints, [&](const Endpoint& endpoint) {
@@ -47,7 +62,8 @@ std::vector<IpAddress> servers_of_host() {
 }  // namespace
 
 NameSource Networks::name_source() const {
-    // Each calls `see` with every endpoint that the container has in common with others.
+    // Calls `see` with every endpoint in a network that the container is in, and with its own
+    // lease.
     const auto each_seen = [this](const std::string& container, const auto& see) {
         const std::lock_guard lock(mutex_);
         const auto asker = running_.find(container);
@@ -57,7 +73,7 @@ NameSource Networks::name_source() const {
         for (const auto& [id, running] : running_) {
             for (const Endpoint& endpoint : running.lease.endpoints) {
                 if (share(asker->second.lease, endpoint.network_id)) {
-                    see(endpoint);
+                    see(endpoint, asker->second.lease);
                 }
             }
         }
@@ -67,8 +83,8 @@ NameSource Networks::name_source() const {
                                const std::string& name) -> std::optional<std::vector<IpAddress>> {
         static std::atomic<std::size_t> turn = 0;
         std::vector<IpAddress> found;
-        each_seen(container, [&](const Endpoint& endpoint) {
-            if (is_called(endpoint, name)) {
+        each_seen(container, [&](const Endpoint& endpoint, const NetworkLease& own) {
+            if (is_called(endpoint, linked_name(own, endpoint.network_id, name))) {
                 for (const auto& address : {endpoint.ipv4, endpoint.ipv6}) {
                     if (address) {
                         found.push_back(address->address);
@@ -86,7 +102,7 @@ NameSource Networks::name_source() const {
     };
     const auto name = [each_seen](const std::string& container, const IpAddress& address) {
         std::string found;
-        each_seen(container, [&](const Endpoint& endpoint) {
+        each_seen(container, [&](const Endpoint& endpoint, const NetworkLease& /*own*/) {
             const bool is_it = (endpoint.ipv4 && endpoint.ipv4->address == address) ||
                                (endpoint.ipv6 && endpoint.ipv6->address == address);
             if (is_it && !endpoint.names.empty()) {

@@ -49,7 +49,7 @@ TEST_CASE("create: what is not there yet is refused by its name, never left asid
         parsed["Image"] = "i";
         CHECK_THROWS_AS(read_create_body(parsed), drydock::NotImplemented);
     };
-    refused(R"({"HostConfig": {"Links": ["db:db"]}})");
+    refused(R"({"HostConfig": {"CapAdd": ["ALL"]}})");
     refused(R"({"HostConfig": {"Binds": ["/:/host"]}})");
     refused(R"({"HostConfig": {"Mounts": [{"Type": "bind", "Source": "/", "Target": "/host"}]}})");
     refused(R"({"HostConfig": {"RestartPolicy": {"Name": "always"}}})");

@@ -93,6 +93,14 @@ TEST_CASE("names: containers of a user network find each other by name, alias an
         CHECK_THAT(output(daemon, "ping -c 1 -w 5 " + name, in_network("mine")),
                    ContainsSubstring("(" + address + ")"));
     }
+    // Its own name for another, and a new name for a running one.
+    CHECK_THAT(
+        output(daemon, "ping -c 1 -w 5 store", in_network("mine", {{"Links", {"web:store"}}})),
+        ContainsSubstring("(" + address + ")"));
+    CHECK(daemon.call("POST", "/containers/web/rename?name=shop").status == 204);
+    CHECK_THAT(output(daemon, "ping -c 1 -w 5 shop", in_network("mine")),
+               ContainsSubstring("(" + address + ")"));
+    CHECK(daemon.call("POST", "/containers/shop/rename?name=web").status == 204);
     CHECK_THAT(output(daemon, "nslookup " + address, in_network("mine")),
                ContainsSubstring("web.mine"));
     CHECK_THAT(output(daemon, "nslookup -type=aaaa web; echo status $?", in_network("mine")),

@@ -23,6 +23,7 @@ struct Endpoint {
     IpAddress gateway4{};  ///< none in an internal network
     IpAddress gateway6{};
     std::vector<std::string> names{};  ///< what others in the network call it
+    std::vector<std::string> links{};  ///< "name:alias": what it calls others
 };
 
 /// A port of a container that is reachable on the host.

@@ -87,6 +87,9 @@ class Networks {
     void start(const Container& container, int joined_pid);
     /// The container runs, and keeps its network alive by itself.
     void started(const std::string& container_id);
+    /// Others in its networks call it by its new name from now on.
+    void renamed(const std::string& container_id, const std::string& old_name,
+                 const std::string& new_name);
     /// It does not run (any more): its ports are free at once, its links and addresses soon.
     void stop(const std::string& container_id);
     /// A container that an earlier daemon started runs: it keeps what its network.json says, and is
@@ -112,6 +115,7 @@ class Networks {
     };
     struct Retired {
         Endpoint endpoint{};
+        bool published = false;  ///< the firewall still sends packets there
     };
 
     [[nodiscard]] const Network& found(std::string_view name) const;
