@@ -75,9 +75,8 @@ void Networks::clean_host() noexcept {
                 remove_bridge(here_, network);
             }
         }
-        if (rules_applied_) {
-            firewall_.remove();
-        }
+        // Also when this daemon made none: one that was killed may have left them.
+        firewall_.remove();
         if (is_on_path(run_root_ / kForwardingMark) && !others_forward()) {
             set_network_sysctl("ipv4/ip_forward", "0");
             fs::remove(run_root_ / kForwardingMark);
