@@ -55,11 +55,6 @@ endfunction()
 function(drydock_program name)
     cmake_parse_arguments(ARG "STATIC" "STAGE;MAIN" "LIBRARIES" ${ARGN})
     add_executable(${name} ${ARG_MAIN})
-    if(NOT ARG_STATIC)
-        # It parses flags; what it runs is in the library. Not where starting has to be quick: the linker may take the
-        # unoptimised copy of a template for the whole program.
-        drydock_unoptimised(${name})
-    endif()
     drydock_precompiled(${name})
     target_link_libraries(${name} PRIVATE stage${ARG_STAGE} ${ARG_LIBRARIES})
     target_include_directories(${name} PRIVATE src)

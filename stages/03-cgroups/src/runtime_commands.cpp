@@ -13,6 +13,7 @@
 #include <span>
 #include <string_view>
 
+#include <CLI/Validators.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 
 #include "03-cgroups/runtime_log.hpp"
 

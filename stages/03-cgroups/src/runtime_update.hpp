@@ -4,7 +4,7 @@
 #include <functional>
 #include <string>
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 
 #include "runtime_commands.hpp"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 
 #include "02-namespaces/run.hpp"
 #include "03-cgroups/limits.hpp"
