@@ -85,6 +85,7 @@ class Watch {
         while (!exit_status_) {
             turn(std::nullopt);
         }
+        streams_.command_has_ended();
         // Who still holds the outputs open is in the group, unless there is none: then nobody waits
         // for them once they are silent.
         running_.cgroup().kill();

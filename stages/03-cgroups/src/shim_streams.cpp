@@ -23,6 +23,8 @@ using namespace std::chrono_literals;
 constexpr std::size_t kPiece = 65536;
 constexpr std::size_t kInputPiece = 16384;
 constexpr std::chrono::minutes kLastDelivery{10};
+/// Two full pipes are less. More comes only from a process that outlived the command's group.
+constexpr std::size_t kMostLastOutput = 1 << 20;
 
 /// One for all: the shim has one thread. Its pages exist from the first output on only.
 std::array<char, kPiece>
@@ -164,7 +166,7 @@ void Streams::resize(unsigned short rows, unsigned short columns) const {
 }
 
 bool Streams::holds(const Client& client) const {
-    return !client.backlog.empty() && client.left_out == 0 &&
+    return !command_ended_ && !client.backlog.empty() && client.left_out == 0 &&
            (!rules_.hold || ShimClock::now() < client.full_since + *rules_.hold);
 }
 
@@ -244,12 +246,16 @@ void Streams::read_output(Output& output) {
 // [/region]
 
 void Streams::pass_on(Client& client, std::string_view bytes, bool is_err) const {
-    if (!client.backlog.empty()) {
-        client.left_out += bytes.size();
-        return;
-    }
     const auto head = frame_head(bytes.size(), is_err);
     const std::string_view shown_head(head.data(), client.framed ? head.size() : 0);
+    if (!client.backlog.empty()) {
+        if (command_ended_ && client.left_out == 0 && client.backlog.size() < kMostLastOutput) {
+            client.backlog.append(shown_head).append(bytes);
+        } else {
+            client.left_out += bytes.size();
+        }
+        return;
+    }
     const ssize_t sent = send_now(client.socket.get(), shown_head, bytes);
     if (sent < 0) {
         client.out = client.err = false;

@@ -79,6 +79,9 @@ class Streams {
     [[nodiscard]] bool quiet() const;
     [[nodiscard]] std::size_t clients() const { return clients_.size(); }
 
+    /// The command holds nothing up any more: what it left in its pipes is read at once, and kept
+    /// for the clients that have not taken what came before.
+    void command_has_ended() { command_ended_ = true; }
     /// After the command: what is left of lines goes to the log, and the clients' sockets are
     /// closed as soon as they have taken what is theirs, which a process of its own sees to when it
     /// takes longer.
@@ -120,6 +123,7 @@ class Streams {
     bool terminal_ = false;
     std::string input_{};  ///< on its way to the command
     bool input_over_ = false;
+    bool command_ended_ = false;
     std::list<Client> clients_{};
 };
 

@@ -222,12 +222,14 @@ TEST_CASE("attach: a slow reader that reads on loses nothing", "[03][attach]") {
 TEST_CASE("attach: a container ends at once, and who reads later still gets all of it",
           "[03][attach]") {
     constexpr std::size_t kBytes = 250000;  // more than the socket holds, less than with one piece
-    AttachFixture fixture(command("busybox head -c 250000 /dev/zero"));
+    AttachFixture fixture(command("busybox head -c 250000 /dev/zero; echo the end"));
     SocketPair later = socket_pair();
     fixture.request.attachments.push_back({.socket = std::move(later.theirs)});
     const StartedContainer started = fixture.start();
     finished(fixture, started);
-    CHECK(all_of(later.ours).size() == kBytes);
+    const std::string got = all_of(later.ours);
+    CHECK(got.size() == kBytes + 8);
+    CHECK(got.ends_with("the end\n"));
 }
 
 TEST_CASE("attach: a thousand clients that go leave nothing in the shim", "[03][attach]") {
