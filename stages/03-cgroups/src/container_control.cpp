@@ -76,6 +76,12 @@ std::vector<pid_t> processes_of_container(const fs::path& root, const std::strin
     return LentCgroup(state)->pids();
 }
 
+CgroupStatistics usage_of_container(const fs::path& root, const std::string& id) {
+    const ContainerState state = load_state(root, id);
+    expect_live(state);
+    return LentCgroup(state)->statistics();
+}
+
 std::string statistics_of_container(const fs::path& root, const std::string& id) {
     const ContainerState state = load_state(root, id);
     expect_live(state);

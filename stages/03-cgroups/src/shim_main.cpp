@@ -1,6 +1,7 @@
 #include "01-chroot/command_line.hpp"
 #include "01-chroot/error.hpp"
 #include "02-namespaces/own_program.hpp"
+#include "03-cgroups/container_init.hpp"
 #include "03-cgroups/shim.hpp"
 #include "03-cgroups/shim_zygote.hpp"
 
@@ -9,6 +10,11 @@ extern "C" constinit const char* const drydock_protected_verbs[] = {nullptr};
 
 int main(int argc, char** argv) {
     constexpr const char* kProgram = "drydock-shim";
+    // Bound into a container as its first process: docker's --init.
+    if (argc > 2 && std::string_view(argv[0]).ends_with("/docker-init") &&
+        std::string_view(argv[1]) == "--") {
+        return drydock::run_as_init(argv + 2);
+    }
     CLI::App app(
         "Starts one container and keeps its output and its exit status; started by the daemon. "
         "With --zygote alone: makes a copy of itself for each container instead, "

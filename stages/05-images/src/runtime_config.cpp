@@ -111,25 +111,34 @@ json namespaces_of(const ContainerOptions& options) {
     return result;
 }
 
-json resources_of(const ContainerOptions& options) {
-    const Limits& limits = options.limits;
-    json result = {{"devices", json::array({{{"allow", options.privileged}, {"access", "rwm"}}})}};
-    if (limits.memory_bytes) {
-        result["memory"]["limit"] = *limits.memory_bytes;
-    }
-    if (limits.memory_swap_bytes) {
-        result["memory"]["swap"] = *limits.memory_swap_bytes;
-    }
+void put_limits(json& resources, const Limits& limits) {
+    const auto put = [&](const char* section, const char* key, const auto& value) {
+        if (value) {
+            resources[section][key] = *value;
+        }
+    };
+    put("memory", "limit", limits.memory_bytes);
+    put("memory", "swap", limits.memory_swap_bytes);
+    put("memory", "reservation", limits.memory_reservation_bytes);
+    put("memory", "swappiness", limits.swappiness);
     if (limits.nano_cpus) {
-        result["cpu"]["period"] = limits.cpu_period_us;
-        result["cpu"]["quota"] = cpu_quota_us(limits);
+        resources["cpu"]["period"] = limits.cpu_period_us;
+        resources["cpu"]["quota"] = cpu_quota_us(limits);
     }
-    if (limits.cpu_shares) {
-        result["cpu"]["shares"] = *limits.cpu_shares;
+    put("cpu", "shares", limits.cpu_shares);
+    if (!limits.cpuset_cpus.empty()) {
+        resources["cpu"]["cpus"] = limits.cpuset_cpus;
     }
-    if (limits.pids) {
-        result["pids"]["limit"] = *limits.pids;
+    if (!limits.cpuset_mems.empty()) {
+        resources["cpu"]["mems"] = limits.cpuset_mems;
     }
+    put("pids", "limit", limits.pids);
+    put("blockIO", "weight", limits.io.weight);
+}
+
+json resources_of(const ContainerOptions& options) {
+    json result = {{"devices", json::array({{{"allow", options.privileged}, {"access", "rwm"}}})}};
+    put_limits(result, options.limits);
     return result;
 }
 
@@ -261,6 +270,17 @@ std::string runtime_config(const oci::ExecutionConfig& image, const ContainerOpt
     return result.dump(2) + "\n";
 }
 // [/region]
+
+void set_bundle_limits(const std::filesystem::path& bundle, const Limits& limits) {
+    json config = json::parse(read_file(bundle / "config.json"));
+    json& resources = config["linux"]["resources"];
+    for (const char* section : {"memory", "cpu", "pids", "blockIO"}) {
+        resources.erase(section);
+    }
+    put_limits(resources, limits);
+    const UniqueFd fd = open_file(bundle, O_RDONLY | O_DIRECTORY);
+    replace_file(fd.get(), "config.json", config.dump(2) + "\n");
+}
 
 std::vector<std::filesystem::path> layer_directories(const ImageStore& store,
                                                      const std::vector<Digest>& chains) {

@@ -4,6 +4,8 @@
 #include "01-chroot/error.hpp"
 #include "07-compose/api/daemon.hpp"
 
+#include "engine/held_root.hpp"
+
 int main(int argc, char** argv) {
     constexpr const char* kProgram = "drydock-daemon";
     CLI::App app(
@@ -19,6 +21,9 @@ int main(int argc, char** argv) {
         ->capture_default_str()
         ->type_name("DIR");
     try {
+        if (argc == 3 && std::string_view(argv[1]) == "--hold-root") {
+            return drydock::hold_root(argv[2]);
+        }
         if (const auto status = drydock::parse_command_line(app, argc, argv)) {
             return *status;
         }

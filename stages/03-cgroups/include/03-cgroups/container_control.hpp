@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "03-cgroups/cgroup_statistics.hpp"
 #include "03-cgroups/devices.hpp"
 #include "03-cgroups/limits.hpp"
 
@@ -29,6 +30,8 @@ std::vector<pid_t> processes_of_container(const std::filesystem::path& root, con
 void update_container(const std::filesystem::path& root, const std::string& id,
                       const Limits& limits, std::span<const DeviceRule> rules);
 
+/// What it has used so far. @throws InputError unless it is created or runs
+CgroupStatistics usage_of_container(const std::filesystem::path& root, const std::string& id);
 /// What it has used so far, as runc's `events --stats` writes it: one line of JSON.
 std::string statistics_of_container(const std::filesystem::path& root, const std::string& id);
 /// Gives `print` one line of JSON every `interval`, and one whenever the kernel kills for want of

@@ -67,6 +67,9 @@ std::vector<std::string> environment_of(const oci::ExecutionConfig& image,
 std::string runtime_config(const oci::ExecutionConfig& image, const ContainerOptions& options,
                            const oci::Mount& rootfs, const ResolvedUser& user);
 
+/// Replaces the limits in the config.json of a bundle: they hold from its next start on.
+void set_bundle_limits(const std::filesystem::path& bundle, const Limits& limits);
+
 struct Bundle {
     std::filesystem::path directory{};
     std::string snapshot_key{};     ///< of the active snapshot that is its root file system

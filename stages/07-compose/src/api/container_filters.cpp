@@ -37,14 +37,14 @@ bool one_matches(const Container& container, const std::string& key, const std::
         return name_matches(container.name, value);
     }
     if (key == "status") {
-        return name_of(container.state.status) == value;
+        return state_name(container.state) == value;
     }
     if (key == "exited") {
         return container.state.status == Status::Exited &&
                std::to_string(container.state.exit_code) == value;
     }
     if (key == "health") {
-        return value == "none";
+        return (container.state.health ? container.state.health->status : "none") == value;
     }
     if (key == "network") {
         return container.config.network_mode == value ||

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "api/mounts_body.hpp"
 #include "api/network_json.hpp"
 
 namespace drydock::api {
@@ -33,9 +34,26 @@ const json& neutral_host_config() {
 
 json host_config_json(const ContainerConfig& config) {
     json host = neutral_host_config();
+    // As the client sent it, as far as it asked for anything: Compose compares.
+    const json asked = json::parse(config.asked_host.empty() ? "{}" : config.asked_host);
+    for (const auto& [key, value] : asked.items()) {
+        const bool says_nothing = value.empty() || value == "" || value == 0 || value == false;
+        if (!says_nothing) {
+            host[key] = value;
+        }
+    }
+    host["LogConfig"]["Type"] = "json-file";
+    host["RestartPolicy"] = {{"Name", config.restart.name},
+                             {"MaximumRetryCount", config.restart.max_retries}};
+    host["Init"] = config.init ? json(true) : json(nullptr);
     host["Memory"] = config.limits.memory_bytes.value_or(0);
     host["MemorySwap"] = config.limits.memory_swap_bytes.value_or(0);
-    host["MemoryReservation"] = 0;
+    host["MemoryReservation"] = config.limits.memory_reservation_bytes.value_or(0);
+    host["MemorySwappiness"] =
+        config.limits.swappiness ? json(*config.limits.swappiness) : json(nullptr);
+    host["CpusetCpus"] = config.limits.cpuset_cpus;
+    host["CpusetMems"] = config.limits.cpuset_mems;
+    host["BlkioWeight"] = config.limits.io.weight.value_or(0);
     host["NanoCpus"] = config.limits.nano_cpus.value_or(0);
     host["CpuShares"] = config.limits.cpu_shares.value_or(0);
     host["PidsLimit"] = config.limits.pids ? json(*config.limits.pids) : json(nullptr);
@@ -48,6 +66,17 @@ json host_config_json(const ContainerConfig& config) {
 
 json words_or_null(const std::optional<std::vector<std::string>>& words) {
     return words && !words->empty() ? json(*words) : json(nullptr);
+}
+
+/// The places of anonymous volumes, the image's among them.
+json volumes_json(const ContainerConfig& config) {
+    json volumes;
+    for (const MountPoint& mount : config.mounts) {
+        if (mount.anonymous) {
+            volumes[mount.destination] = json::object();
+        }
+    }
+    return volumes;
 }
 
 json config_json(const ContainerConfig& config) {
@@ -67,7 +96,7 @@ json config_json(const ContainerConfig& config) {
                    {"Env", config.env},
                    {"Cmd", words_or_null(config.cmd)},
                    {"Image", config.image},
-                   {"Volumes", nullptr},
+                   {"Volumes", volumes_json(config)},
                    {"WorkingDir", config.working_dir},
                    {"Entrypoint", words_or_null(config.entrypoint)},
                    {"OnBuild", nullptr},
@@ -78,25 +107,48 @@ json config_json(const ContainerConfig& config) {
     if (!config.stop_signal.empty()) {
         object["StopSignal"] = config.stop_signal;
     }
+    if (const auto& check = config.healthcheck) {
+        object["Healthcheck"] = {{"Test", check->test},
+                                 {"Interval", check->interval},
+                                 {"Timeout", check->timeout},
+                                 {"StartPeriod", check->start_period},
+                                 {"StartInterval", check->start_interval},
+                                 {"Retries", check->retries}};
+    }
     if (config.stop_timeout) {
         object["StopTimeout"] = *config.stop_timeout;
     }
     return object;
 }
 
+json health_json(const Health& health) {
+    json log = json::array();
+    for (const HealthProbe& probe : health.log) {
+        log.push_back({{"Start", to_text(probe.start)},
+                       {"End", to_text(probe.end)},
+                       {"ExitCode", probe.exit_code},
+                       {"Output", probe.output}});
+    }
+    return {{"Status", health.status}, {"FailingStreak", health.failing_streak}, {"Log", log}};
+}
+
 json state_json(const ContainerStatus& state) {
-    return {{"Status", name_of(state.status)},
-            {"Running", state.status == Status::Running},
-            {"Paused", false},
-            {"Restarting", false},
-            {"OOMKilled", state.oom_killed},
-            {"Dead", state.status == Status::Dead},
-            {"Pid", state.pid},
-            {"ExitCode", state.exit_code},
-            {"Error", state.error},
-            {"StartedAt", to_text(state.started_at)},
-            {"FinishedAt",
-             to_text(state.status == Status::Running ? std::nullopt : state.finished_at)}};
+    json object = {{"Status", state_name(state)},
+                   {"Running", is_up(state)},
+                   {"Paused", state.paused},
+                   {"Restarting", state.status == Status::Restarting},
+                   {"OOMKilled", state.oom_killed},
+                   {"Dead", state.status == Status::Dead},
+                   {"Pid", state.pid},
+                   {"ExitCode", state.exit_code},
+                   {"Error", state.error},
+                   {"StartedAt", to_text(state.started_at)},
+                   {"FinishedAt",
+                    to_text(state.status == Status::Running ? std::nullopt : state.finished_at)}};
+    if (state.health) {
+        object["Health"] = health_json(*state.health);
+    }
+    return object;
 }
 
 /// One word as a shell would need it.
@@ -134,7 +186,7 @@ json inspect_json(const Container& container, const Engine& engine) {
         {"HostsPath", ""},
         {"LogPath", engine.store().log_file(container.id).native()},
         {"Name", "/" + container.name},
-        {"RestartCount", 0},
+        {"RestartCount", container.state.restart_count},
         {"Driver", "overlay2"},
         {"Platform", "linux"},
         {"MountLabel", ""},
@@ -143,7 +195,7 @@ json inspect_json(const Container& container, const Engine& engine) {
         {"ExecIDs", nullptr},
         {"HostConfig", host_config_json(config)},
         {"GraphDriver", {{"Name", "overlay2"}, {"Data", nullptr}}},
-        {"Mounts", json::array()},
+        {"Mounts", mounts_json(config)},
         {"Config", config_json(config)},
         {"NetworkSettings", network_settings_json(container, engine.networks())},
         {"BundlePath", directory.native()}};
@@ -164,11 +216,11 @@ json list_json(const Container& container, const Engine& engine) {
          std::chrono::floor<std::chrono::seconds>(container.created).time_since_epoch().count()},
         {"Ports", ports_list_json(container, engine.networks())},
         {"Labels", container.config.labels},
-        {"State", name_of(container.state.status)},
+        {"State", state_name(container.state)},
         {"Status", status_text(container.state, now())},
         {"HostConfig", {{"NetworkMode", container.config.network_mode}}},
         {"NetworkSettings", {{"Networks", container_networks_json(container, engine.networks())}}},
-        {"Mounts", json::array()}};
+        {"Mounts", mounts_json(container.config)}};
 }
 
 }  // namespace drydock::api

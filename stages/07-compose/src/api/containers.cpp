@@ -43,7 +43,7 @@ void list_containers(Call& call) {
     const bool all = call.flag("all") || limit > 0 || filters.contains("status");
     json result = json::array();
     for (const Container& container : call.engine.list()) {
-        const bool wanted = (all || container.state.status == Status::Running) &&
+        const bool wanted = (all || is_up(container.state)) &&
                             passes(container, filters, [&](const std::string& name) {
                                 return image_id(call.engine, name);
                             });
@@ -97,6 +97,16 @@ void kill(Call& call) {
     respond_empty(call, 204);
 }
 
+void pause(Call& call) {
+    call.engine.pause(call.name());
+    respond_empty(call, 204);
+}
+
+void unpause(Call& call) {
+    call.engine.unpause(call.name());
+    respond_empty(call, 204);
+}
+
 void rename(Call& call) {
     call.engine.rename(call.name(), call.parameter("name"));
     respond_empty(call, 204);
@@ -106,26 +116,48 @@ void remove_container(Call& call) {
     if (call.flag("link")) {
         throw NotImplemented("links");
     }
-    call.engine.remove(call.name(), call.flag("force"));
+    call.engine.remove(call.name(), call.flag("force"), call.flag("v"));
     respond_empty(call, 204);
 }
 
+/// The moment before which what is pruned must have been made: a time, or a duration before now.
+std::optional<Time> prune_until(const Filters& filters) {
+    const auto found = filters.find("until");
+    return found == filters.end() ? std::nullopt
+                                  : std::optional(parse_query_time(found->second.front()));
+}
+
 void prune_containers(Call& call) {
-    constexpr std::array<std::string_view, 1> kKnown = {"label"};
-    const Filters filters = parse_filters(call.parameter("filters"), kKnown);
+    constexpr std::array<std::string_view, 3> kKnown = {"label", "label!", "until"};
+    Filters filters = parse_filters(call.parameter("filters"), kKnown);
+    const auto until = prune_until(filters);
+    const auto without = std::exchange(filters["label!"], {});
+    filters.erase("label!");
+    filters.erase("until");
     json deleted = json::array();
+    std::uint64_t bytes = 0;
     for (const Container& container : call.engine.list()) {
-        if (container.state.status == Status::Running || !passes(container, filters, {})) {
+        const bool kept = is_up(container.state) || (until && container.created >= *until) ||
+                          std::ranges::any_of(without, [&](const std::string& label) {
+                              return has_labels(container.config.labels, {label});
+                          });
+        if (kept || !passes(container, filters, {})) {
             continue;
         }
         try {
+            const auto size =
+                disk_usage(call.engine.images().snapshots().active(container.id).upper);
             call.engine.remove(container.id, false);
+            bytes += size;
             deleted.push_back(container.id);
         } catch (const EngineError&) {
             continue;  // somebody started or removed it meanwhile
         }
     }
-    respond_json(call, 200, {{"ContainersDeleted", deleted}, {"SpaceReclaimed", 0}});
+    call.engine.events().publish({.type = "container",
+                                  .action = "prune",
+                                  .attributes = {{"reclaimed", std::to_string(bytes)}}});
+    respond_json(call, 200, {{"ContainersDeleted", deleted}, {"SpaceReclaimed", bytes}});
 }
 
 void explain(Call& call) {
@@ -149,6 +181,8 @@ constexpr std::array kContainerRoutes = std::to_array<Route>({
     {"POST", "/containers/{}/stop", stop},
     {"POST", "/containers/{}/restart", restart},
     {"POST", "/containers/{}/kill", kill},
+    {"POST", "/containers/{}/pause", pause},
+    {"POST", "/containers/{}/unpause", unpause},
     {"POST", "/containers/{}/rename", rename},
     {"DELETE", "/containers/{}", remove_container},
     {"GET", "/drydock/containers/{}/explain", explain},

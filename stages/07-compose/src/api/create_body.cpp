@@ -7,12 +7,14 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "01-chroot/error.hpp"
 #include "05-images/strict_json.hpp"
 #include "07-compose/engine/detach_keys.hpp"
 
+#include "api/mounts_body.hpp"
 #include "api/network_body.hpp"
 
 namespace drydock::api {
@@ -29,12 +31,6 @@ struct NotYet {
 };
 
 constexpr std::array kNotYet = std::to_array<NotYet>({
-    {"/Volumes", "volumes"},
-    {"/Healthcheck/Test", "health checks", R"(["NONE"])"},
-    {"/HostConfig/Binds", "bind mounts and volumes"},
-    {"/HostConfig/Mounts", "bind mounts and volumes"},
-    {"/HostConfig/VolumesFrom", "volumes"},
-    {"/HostConfig/Tmpfs", "tmpfs mounts"},
     {"/HostConfig/Devices", "devices"},
     {"/HostConfig/DeviceRequests", "devices"},
     {"/HostConfig/DeviceCgroupRules", "devices"},
@@ -51,18 +47,11 @@ constexpr std::array kNotYet = std::to_array<NotYet>({
     {"/HostConfig/UsernsMode", "user namespace modes"},
     {"/HostConfig/CgroupnsMode", "cgroup namespaces of others", R"("private")"},
     {"/HostConfig/CgroupParent", "cgroup parents"},
-    {"/HostConfig/Init", "--init"},
     {"/HostConfig/OomKillDisable", "disabling the OOM killer"},
     {"/HostConfig/OomScoreAdj", "OOM scores"},
-    {"/HostConfig/MemoryReservation", "memory reservations"},
-    {"/HostConfig/MemorySwappiness", "swappiness", "-1"},
-    {"/HostConfig/CpusetCpus", "CPU sets"},
-    {"/HostConfig/CpusetMems", "CPU sets"},
-    {"/HostConfig/BlkioWeight", "block I/O limits"},
     {"/HostConfig/BlkioDeviceReadBps", "block I/O limits"},
     {"/HostConfig/BlkioDeviceWriteBps", "block I/O limits"},
     {"/HostConfig/ShmSize", "the size of /dev/shm", "67108864"},
-    {"/HostConfig/RestartPolicy/Name", "restart policies", R"("no")"},
     {"/HostConfig/LogConfig/Type", "log drivers but json-file", R"("json-file")"},
     {"/HostConfig/Runtime", "runtimes but drydock's own", R"("drydock")"},
     {"/HostConfig/Isolation", "isolation technologies", R"("default")"},
@@ -144,26 +133,33 @@ std::optional<std::int64_t> positive(std::int64_t number) {
     return number > 0 ? std::optional(number) : std::nullopt;
 }
 
-Limits read_limits(const json& host) {
-    Limits limits{.memory_bytes = positive(number_of(host, "Memory")),
-                  .nano_cpus = positive(number_of(host, "NanoCpus")),
-                  .cpu_shares = positive(number_of(host, "CpuShares")),
-                  .pids = positive(number_of(host, "PidsLimit"))};
-    if (const auto swap = number_of(host, "MemorySwap"); swap != 0) {
-        limits.memory_swap_bytes = swap;
+/// Times are in nanoseconds; what is not there is 0, and so as the image says.
+std::optional<oci::Healthcheck> read_healthcheck(const json& body) {
+    const json object = object_of(body, "Healthcheck");
+    oci::Healthcheck check{
+        .test = member<std::vector<std::string>>(object, "Test", "an array of strings"),
+        .interval = number_of(object, "Interval"),
+        .timeout = number_of(object, "Timeout"),
+        .start_period = number_of(object, "StartPeriod"),
+        .start_interval = number_of(object, "StartInterval"),
+        .retries = static_cast<int>(number_of(object, "Retries"))};
+    constexpr std::int64_t kLeast = 1'000'000;
+    for (const std::int64_t time :
+         {check.interval, check.timeout, check.start_period, check.start_interval}) {
+        if (time != 0 && time < kLeast) {
+            throw InputError(
+                "Interval, Timeout, StartPeriod and StartInterval in Healthcheck "
+                "cannot be less than 1ms");
+        }
     }
-    const auto quota = positive(number_of(host, "CpuQuota"));
-    const auto period = positive(number_of(host, "CpuPeriod"));
-    if (quota && limits.nano_cpus) {
-        throw InputError("Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set");
+    if (!check.test.empty() && check.test.front() != "NONE" && check.test.front() != "CMD" &&
+        check.test.front() != "CMD-SHELL") {
+        throw InputError(
+            fmt::format("Unknown healthcheck type '{}'; expected one of NONE, CMD, "
+                        "CMD-SHELL",
+                        check.test.front()));
     }
-    limits.cpu_period_us = period.value_or(limits.cpu_period_us);
-    if (quota) {
-        // Thousandths of a billionth are below what the scheduler can tell apart.
-        limits.nano_cpus = *quota * 1'000'000 / limits.cpu_period_us * 1'000;
-    }
-    check_limits(limits);
-    return limits;
+    return object.empty() ? std::nullopt : std::optional(check);
 }
 
 /// Of json-file: max-size "10m", max-file "3".
@@ -190,6 +186,57 @@ void read_log_options(const json& host, LogLimits& limits) {
 }
 
 }  // namespace
+
+Limits read_limits(const json& host) {
+    Limits limits{.memory_bytes = positive(number_of(host, "Memory")),
+                  .nano_cpus = positive(number_of(host, "NanoCpus")),
+                  .cpu_shares = positive(number_of(host, "CpuShares")),
+                  .pids = positive(number_of(host, "PidsLimit")),
+                  .memory_reservation_bytes = positive(number_of(host, "MemoryReservation")),
+                  .cpuset_cpus = text_of(host, "CpusetCpus"),
+                  .cpuset_mems = text_of(host, "CpusetMems")};
+    limits.io.weight = positive(number_of(host, "BlkioWeight"));
+    if (host.contains("MemorySwappiness") && number_of(host, "MemorySwappiness") != -1) {
+        limits.swappiness = number_of(host, "MemorySwappiness");
+    }
+    if (const auto swap = number_of(host, "MemorySwap"); swap != 0) {
+        limits.memory_swap_bytes = swap;
+    }
+    const auto quota = positive(number_of(host, "CpuQuota"));
+    const auto period = positive(number_of(host, "CpuPeriod"));
+    if (quota && limits.nano_cpus) {
+        throw InputError("Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set");
+    }
+    limits.cpu_period_us = period.value_or(limits.cpu_period_us);
+    if (quota) {
+        // Thousandths of a billionth are below what the scheduler can tell apart.
+        limits.nano_cpus = *quota * 1'000'000 / limits.cpu_period_us * 1'000;
+    }
+    check_limits(limits);
+    return limits;
+}
+
+std::optional<RestartPolicy> read_restart_policy(const json& host) {
+    constexpr std::array<std::string_view, 4> kPolicies = {"no", "always", "unless-stopped",
+                                                           "on-failure"};
+    const json object = object_of(host, "RestartPolicy");
+    RestartPolicy policy{.name = text_of(object, "Name")};
+    const std::int64_t retries = number_of(object, "MaximumRetryCount");
+    if (policy.name.empty()) {
+        return std::nullopt;
+    }
+    if (std::ranges::find(kPolicies, policy.name) == kPolicies.end()) {
+        throw InputError(fmt::format("invalid restart policy: unknown policy '{}'; use one of '{}'",
+                                     policy.name, fmt::join(kPolicies, "', '")));
+    }
+    if (retries < 0 || (retries > 0 && policy.name != "on-failure")) {
+        throw InputError(
+            "invalid restart policy: maximum retry count can only be used with 'on-failure', and "
+            "cannot be negative");
+    }
+    policy.max_retries = static_cast<unsigned>(retries);
+    return policy;
+}
 
 std::pair<unsigned, unsigned> read_console_size(const json& object) {
     constexpr unsigned kMost = 65535;
@@ -247,6 +294,14 @@ ContainerConfig read_create_body(const json& body) {
     config.stdin_once = flag_of(body, "StdinOnce");
     std::tie(config.rows, config.columns) = read_console_size(host);
     read_log_options(host, config.log_limits);
+    config.init = flag_of(host, "Init");
+    config.restart = read_restart_policy(host).value_or(RestartPolicy{});
+    config.healthcheck = read_healthcheck(body);
+    read_mounts(body, host, config);
+    config.asked_host = host.dump(-1, ' ', false, json::error_handler_t::replace);
+    if (config.auto_remove && config.restart.name != "no") {
+        throw InputError("can't create 'AutoRemove' container with restart policy");
+    }
     const json ports = object_of(body, "ExposedPorts");
     for (const auto& [port, nothing] : ports.items()) {
         config.exposed_ports.push_back(port);

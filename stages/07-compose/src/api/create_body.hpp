@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <utility>
 
 #include <nlohmann/json_fwd.hpp>
@@ -13,6 +14,13 @@ namespace drydock::api {
 /// a member that is known and asks for something Drydock does not have yet is never.
 /// @throws NotImplemented naming it; InputError with the JSON pointer of what has the wrong type
 ContainerConfig read_create_body(const nlohmann::json& body);
+
+/// The limits in a HostConfig, or in the body of POST /containers/{id}/update.
+/// @throws InputError
+Limits read_limits(const nlohmann::json& host);
+/// "RestartPolicy"; nothing when it is not there, or names none.
+/// @throws InputError
+std::optional<RestartPolicy> read_restart_policy(const nlohmann::json& host);
 
 /// Reads the body of POST /containers/{id}/exec.
 /// @throws InputError

@@ -115,8 +115,13 @@ void history(Call& call) {
 
 void tag(Call& call) {
     const Image image = image_called(call, call.name());
-    call.engine.images().tag(image, with_tag(call.parameter("repo"), call.parameter("tag")));
+    const Reference name = with_tag(call.parameter("repo"), call.parameter("tag"));
+    call.engine.images().tag(image, name);
     respond_empty(call, 201);
+    call.engine.events().publish({.type = "image",
+                                  .action = "tag",
+                                  .id = image.id.text(),
+                                  .attributes = {{"name", familiar(name)}}});
 }
 
 /// A container, "stopped" or "running", of the image; nothing when there is none.
@@ -127,6 +132,21 @@ std::optional<Container> user_of(Call& call, const Image& image) {
         }
     }
     return std::nullopt;
+}
+
+void tell_of_image(Call& call, const std::string& action, const std::string& id,
+                   const std::string& name) {
+    call.engine.events().publish(
+        {.type = "image", .action = action, .id = id, .attributes = {{"name", name}}});
+}
+
+void tell_of_removal(Call& call, const Removal& removal, const Image& image) {
+    for (const std::string& name : removal.untagged) {
+        tell_of_image(call, "untag", image.id.text(), name);
+    }
+    if (!removal.deleted.empty()) {
+        tell_of_image(call, "delete", image.id.text(), image.id.text());
+    }
 }
 
 bool is_name_of(const Image& image, const std::string& name) {
@@ -142,7 +162,7 @@ void refuse_if_used(Call& call, const Image& image) {
     if (!user || (by_name && image.references.size() > 1)) {
         return;
     }
-    const bool running = user->state.status == Status::Running;
+    const bool running = is_up(user->state);
     const std::string container = user->id.substr(0, 12);
     const std::string short_id(image.id.hex().substr(0, 12));
     if (by_name && !call.flag("force")) {
@@ -190,17 +210,26 @@ void remove_image(Call& call) {
                 "repositories",
                 image.id.hex().substr(0, 12)));
     }
-    respond_json(
-        call, 200,
-        removal_json(call.engine.images().remove_by_name(call.name(), call.flag("force"), in_use)));
+    const Removal removal =
+        call.engine.images().remove_by_name(call.name(), call.flag("force"), in_use);
+    tell_of_removal(call, removal, image);
+    respond_json(call, 200, removal_json(removal));
 }
 
 void prune_images(Call& call) {
-    constexpr std::array<std::string_view, 2> kKnown = {"dangling", "label"};
+    constexpr std::array<std::string_view, 3> kKnown = {"dangling", "label", "until"};
     Filters filters = parse_filters(call.parameter("filters"), kKnown);
     const auto dangling = filters.find("dangling");
     const bool all = dangling != filters.end() && !is_true(dangling->second.front());
     filters.erase("dangling");
+    const auto until = filters.find("until");
+    const Time latest =
+        until == filters.end() ? Time::max() : parse_query_time(until->second.front());
+    filters.erase("until");
+    const auto is_young = [&](const Image& image) {
+        const auto made = parse_time(call.engine.images().config(image).created);
+        return latest != Time::max() && (!made || *made >= latest);
+    };
     const auto in_use = [&](const Digest& id) {
         const auto containers = call.engine.list();
         return std::ranges::any_of(containers, [&](const Container& container) {
@@ -210,10 +239,12 @@ void prune_images(Call& call) {
     json deleted = json::array();
     std::uint64_t bytes = 0;
     for (const Image& image : call.engine.images().list()) {
-        if ((all || image.references.empty()) && !in_use(image.id) &&
+        if ((all || image.references.empty()) && !in_use(image.id) && !is_young(image) &&
             passes(image, call.engine.images(), filters)) {
             bytes += image.size;
-            for (json& line : removal_json(call.engine.images().remove(image, in_use))) {
+            const Removal removal = call.engine.images().remove(image, in_use);
+            tell_of_removal(call, removal, image);
+            for (json& line : removal_json(removal)) {
                 deleted.push_back(std::move(line));
             }
         }
@@ -259,6 +290,7 @@ void pull_image(Call& call) {
         try {
             pull(call.engine.images(), reference, credentials, told_to(stream, *job));
             job->done();
+            tell_of_image(call, "pull", familiar(reference), familiar_repository(reference));
         } catch (const std::exception& e) {
             job->failed(e.what());
             throw;
@@ -281,6 +313,7 @@ void push_image(Call& call) {
         try {
             push(call.engine.images(), reference, credentials, told_to(stream, *job));
             job->done();
+            tell_of_image(call, "push", familiar(reference), familiar_repository(reference));
         } catch (const std::exception& e) {
             job->failed(e.what());
             throw;
@@ -295,6 +328,8 @@ void load(Call& call) {
     stream.run([&] {
         for (const LoadedImage& loaded :
              load_images(call.engine.images(), archive.get(), "image archive")) {
+            tell_of_image(call, "load", loaded.image.id.text(),
+                          loaded.name ? familiar(*loaded.name) : loaded.image.id.text());
             stream.send(
                 {{"stream", loaded.name
                                 ? fmt::format("Loaded image: {}\n", familiar(*loaded.name))

@@ -7,7 +7,10 @@
 #include <array>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "01-chroot/check.hpp"
+#include "01-chroot/file.hpp"
 #include "07-compose/engine/engine_error.hpp"
 
 namespace drydock::api {
@@ -34,7 +37,11 @@ LogStream::LogStream(Engine& engine, std::string id, LogRequest request)
     : engine_(engine),
       id_(std::move(id)),
       request_(request),
-      reader_(engine.store().log_file(id_)) {
+      files_(engine.keep_files(id_)),
+      directory_(open_file(engine.store().directory(id_), O_RDONLY | O_DIRECTORY)),
+      // By the open directory, wherever it is moved to.
+      reader_(fmt::format("/proc/self/fd/{}/{}", directory_.get(),
+                          engine.store().log_file(id_).filename().native())) {
     if (request_.follow) {
         changes_ = UniqueFd(check(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK),
                                   "inotify_init1(IN_CLOEXEC|IN_NONBLOCK)"));
@@ -66,7 +73,7 @@ bool LogStream::wants(const LogLine& line) const {
 bool LogStream::may_go_on() const {
     try {
         const ContainerStatus state = engine_.find(id_).state;
-        if (state.status == Status::Running) {
+        if (is_up(state)) {
             return true;
         }
         // The log of a container that had ended is complete; one that was only made is waited for.

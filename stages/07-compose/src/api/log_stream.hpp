@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,6 +47,8 @@ class LogStream {
     Engine& engine_;
     std::string id_;
     LogRequest request_;
+    std::shared_ptr<KeptFiles> files_;
+    UniqueFd directory_;  ///< of the container; in the trash once it is removed
     LogReader reader_;
     UniqueFd changes_{};        ///< an inotify descriptor on the container's directory
     ContainerStatus before_{};  ///< when we began

@@ -21,29 +21,13 @@ void not_a_swarm(Call& /*call*/) {
 }
 
 // `docker inspect NAME` asks for one kind of thing after another until the answer is not 404.
-void no_such_volume(Call& call) {
-    throw EngineError(Refusal::NotFound, fmt::format("get {}: no such volume", call.name()));
-}
 void no_such_plugin(Call& call) {
     throw EngineError(Refusal::NotFound, fmt::format("plugin \"{}\" not found", call.name()));
 }
 
 constexpr std::array kMissingRoutes = std::to_array<Route>({
-    {"GET", "/volumes/{}", no_such_volume},
     {"GET", "/plugins/{*}/json", no_such_plugin},
     {"*", "/containers/{}/attach/ws", missing, "attach over a WebSocket"},
-    {"*", "/containers/{}/pause", missing, "pause"},
-    {"*", "/containers/{}/unpause", missing, "pause"},
-    {"*", "/containers/{}/update", missing, "update"},
-    {"*", "/containers/{}/stats", missing, "stats"},
-    {"*", "/containers/{}/changes", missing, "diff"},
-    {"*", "/containers/{}/export", missing, "export"},
-    {"*", "/containers/{}/archive", missing, "cp"},
-    {"*", "/commit", missing, "commit"},
-    {"*", "/volumes", missing, "volumes"},
-    {"*", "/volumes/{*}", missing, "volumes"},
-    {"*", "/events", missing, "events"},
-    {"*", "/system/df", missing, "system df"},
     {"*", "/session", missing, "BuildKit; use DOCKER_BUILDKIT=0"},
     {"*", "/grpc", missing, "BuildKit; use DOCKER_BUILDKIT=0"},
     {"*", "/distribution/{*}", missing, "distribution"},

@@ -7,9 +7,10 @@
 namespace drydock::api {
 
 void answer(HttpExchange& http, Engine& engine) {
-    static const std::array<std::span<const Route>, 8> kGroups = {
-        system_routes(), container_routes(), stream_routes(),  attach_routes(),
-        image_routes(),  build_routes(),     network_routes(), missing_routes()};
+    static const std::array kGroups = {
+        system_routes(), container_routes(), stream_routes(),  attach_routes(), event_routes(),
+        usage_routes(),  volume_routes(),    archive_routes(), disk_routes(),   image_routes(),
+        build_routes(),  network_routes(),   missing_routes()};
     serve(http, engine, kGroups);
 }
 

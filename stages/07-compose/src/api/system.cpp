@@ -100,9 +100,9 @@ void info(Call& call) {
     const EngineCounts counts = call.engine.counts();
     json body = machine_info();
     body.update({{"ID", "drydock"},
-                 {"Containers", counts.running + counts.stopped},
+                 {"Containers", counts.running + counts.paused + counts.stopped},
                  {"ContainersRunning", counts.running},
-                 {"ContainersPaused", 0},
+                 {"ContainersPaused", counts.paused},
                  {"ContainersStopped", counts.stopped},
                  {"Images", call.engine.images().list().size()},
                  {"Driver", "overlay2"},

@@ -21,13 +21,23 @@ constexpr std::array kVerbs = {
     Verb{"stop", "Containers", "ask them to end; kill them when they do not", run_stop},
     Verb{"restart", "Containers", "stop them and start them again", run_restart},
     Verb{"kill", "Containers", "send them a signal", run_kill},
+    Verb{"pause", "Containers", "stop all their processes where they are", run_pause},
+    Verb{"unpause", "Containers", "let them go on", run_unpause},
+    Verb{"update", "Containers", "change their limits and restart policy", run_update},
     Verb{"wait", "Containers", "wait for their end and print exit statuses", run_wait},
     Verb{"rm", "Containers", "remove them", run_rm},
     Verb{"rename", "Containers", "give one another name", run_rename},
     Verb{"exec", "Containers", "run one more command in one", run_exec},
     Verb{"attach", "Containers", "take our terminal to one that runs", run_attach},
     Verb{"ps", "Containers", "list them", run_ps},
+    Verb{"top", "Containers", "show the processes of one", run_top},
+    Verb{"stats", "Containers", "show what they use", run_stats},
     Verb{"logs", "Containers", "print what one wrote", run_logs},
+    Verb{"cp", "Containers", "copy files to one and from one", run_cp},
+    Verb{"diff", "Containers", "show what one changed in its image's files", run_diff},
+    Verb{"export", "Containers", "write the files of one into an archive", run_export},
+    Verb{"commit", "Containers", "make an image of one", run_commit},
+    Verb{"container", "Containers", "'container VERB': the verbs above, and prune", run_container},
     Verb{"inspect", "Containers", "print all that is known of them, and of images", run_inspect},
     Verb{"port", "Containers", "print where its ports are reachable", run_port},
     Verb{"network", "Networks", "ls, create, rm, connect, trace …: who reaches whom", run_network},
@@ -40,19 +50,22 @@ constexpr std::array kVerbs = {
     Verb{"rmi", "Images", "remove them", run_rmi},
     Verb{"save", "Images", "write them into an archive", run_save},
     Verb{"load", "Images", "take them out of an archive", run_load},
+    Verb{"image", "Images", "'image ls, rm, prune…': the verbs above, and prune", run_image},
+    Verb{"volume", "Volumes", "create, ls, inspect, rm, prune: directories that stay", run_volume},
     Verb{"compose", "Services", "up, down, ps, logs: several containers from one file",
          run_compose},
     Verb{"daemon", "Engine", "the engine itself; 'daemon stop' ends the one that runs", run_daemon},
     Verb{"registry", "Engine", "'registry serve': a registry for images", run_registry},
+    Verb{"events", "Engine", "tell what happens, as it happens", run_events},
+    Verb{"system", "Engine", "df: what lies on the disk; prune: remove what nobody uses",
+         run_system},
     Verb{"version", "Engine", "print versions", run_version},
     Verb{"info", "Engine", "print what the engine is and this machine can do", run_info},
 };
 
 /// What docker has, and Drydock will.
-constexpr std::array<std::string_view, 21> kNotYet = {
-    "commit", "container", "cp",      "diff",   "events", "export",  "history",
-    "image",  "import",    "login",   "logout", "pause",  "search",  "stats",
-    "system", "top",       "unpause", "update", "volume", "builder", "context"};
+constexpr auto kNotYet = std::to_array<std::string_view>(
+    {"history", "import", "login", "logout", "search", "builder", "context"});
 
 void print_help() {
     fmt::print(

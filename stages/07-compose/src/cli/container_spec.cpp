@@ -16,6 +16,8 @@
 #include "01-chroot/error.hpp"
 #include "07-compose/cli/progress.hpp"
 
+#include "mount_spec.hpp"
+
 namespace drydock::cli {
 namespace {
 
@@ -87,6 +89,10 @@ json host_config_of(const ContainerSpec& spec) {
     put(host, "ReadonlyRootfs", spec.read_only);
     put(host, "Init", spec.init);
     put(host, "AutoRemove", spec.auto_remove);
+    if (!spec.restart.policy.empty() && spec.restart.policy != "no") {
+        host["RestartPolicy"] = {{"Name", spec.restart.policy},
+                                 {"MaximumRetryCount", spec.restart.retries}};
+    }
     if (const auto size = terminal_size(STDOUT_FILENO); spec.streams.tty && size.rows != 0) {
         host["ConsoleSize"] = {size.rows, size.columns};
     }
@@ -94,6 +100,19 @@ json host_config_of(const ContainerSpec& spec) {
         host["Annotations"] = std::move(annotations);
     }
     return host;
+}
+
+json health_json(const HealthSpec& health) {
+    json check = json::object();
+    if (!health.test.empty()) {
+        check["Test"] = health.test;
+    }
+    put(check, "Interval", health.interval);
+    put(check, "Timeout", health.timeout);
+    put(check, "StartPeriod", health.start_period);
+    put(check, "StartInterval", health.start_interval);
+    put(check, "Retries", std::int64_t{health.retries});
+    return check;
 }
 
 }  // namespace
@@ -119,6 +138,14 @@ std::string create_body(const ContainerSpec& spec) {
     put(body, "User", spec.user);
     put(body, "Hostname", spec.hostname);
     put_networks(body, spec.net, spec.network);
+    put(body, "StopSignal", spec.stop_signal);
+    if (spec.stop_timeout) {
+        body["StopTimeout"] = *spec.stop_timeout;
+    }
+    put_mounts(body, body["HostConfig"], spec);
+    if (spec.health) {
+        body["Healthcheck"] = health_json(*spec.health);
+    }
     return body.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -179,6 +206,53 @@ std::int64_t parse_cpus(std::string_view text, std::string_view where) {
             fmt::format("{}: \"{}\" is no number of CPUs; expected one like 0.5", where, text));
     }
     return std::llround(number->first * kNano);
+}
+
+RestartSpec parse_restart(std::string_view text, std::string_view where) {
+    const auto colon = text.find(':');
+    RestartSpec spec{.policy = std::string(text.substr(0, colon))};
+    const bool known = spec.policy == "no" || spec.policy == "always" ||
+                       spec.policy == "unless-stopped" || spec.policy == "on-failure";
+    bool right = known && (colon == std::string_view::npos || spec.policy == "on-failure");
+    if (right && colon != std::string_view::npos) {
+        const std::string_view number = text.substr(colon + 1);
+        const auto [end, error] =
+            std::from_chars(number.data(), number.data() + number.size(), spec.retries);
+        right = error == std::errc() && end == number.data() + number.size() && spec.retries >= 0;
+    }
+    if (!right) {
+        throw InputError(fmt::format(
+            "{}: \"{}\"; expected no, always, unless-stopped, on-failure or on-failure:3", where,
+            text));
+    }
+    return spec;
+}
+
+std::int64_t parse_duration(std::string_view text, std::string_view where) {
+    double total = 0;
+    std::string_view rest = text;
+    bool right = !rest.empty();
+    while (right && !rest.empty()) {
+        const auto number = split_number(rest);
+        rest = number ? number->second : rest;
+        const std::string_view unit = rest.substr(0, rest.find_first_of("0123456789."));
+        const double factor = unit == "h"    ? 3600e9
+                              : unit == "m"  ? 60e9
+                              : unit == "s"  ? 1e9
+                              : unit == "ms" ? 1e6
+                              : unit == "us" ? 1e3
+                              : unit == "ns" ? 1
+                                             : 0;
+        right = number && number->first >= 0 && (factor > 0 || number->first == 0);
+        total += number ? number->first * factor : 0;
+        rest.remove_prefix(unit.size());
+    }
+    constexpr double kMost = 9.2e18;
+    if (!right || total > kMost) {
+        throw InputError(fmt::format(
+            "{}: \"{}\" is no duration; expected one like 30s, 1m30s or 500ms", where, text));
+    }
+    return std::llround(total);
 }
 
 std::optional<std::string> parse_env(const std::string& text, std::string_view where) {

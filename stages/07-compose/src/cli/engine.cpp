@@ -89,9 +89,10 @@ Exchange Engine::stream(const std::string& method, const std::string& path, cons
 }
 
 Exchange Engine::upload(const std::string& path, const Query& query,
-                        const std::function<void(Exchange&)>& write_body) const {
+                        const std::function<void(Exchange&)>& write_body,
+                        const std::string& method) const {
     const Request request{
-        .method = "POST", .target = target_of(path, query), .content_type = "application/x-tar"};
+        .method = method, .target = target_of(path, query), .content_type = "application/x-tar"};
     Exchange exchange = reach(host_, [&] { return Exchange::upload(host_, request); });
     write_body(exchange);
     exchange.end_body();

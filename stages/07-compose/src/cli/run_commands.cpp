@@ -31,10 +31,73 @@ struct RunFlags {
     std::string cidfile{};
     NetworkFlags network{};
     std::string detach_keys{};
+    std::string restart{};
+    std::string health_cmd{};
+    std::string health_interval{};
+    std::string health_timeout{};
+    std::string health_start_period{};
+    std::string health_start_interval{};
+    int health_retries = 0;
+    int stop_timeout = 0;
+    bool no_healthcheck = false;
     bool detach = false;
     bool interactive = false;
     bool terminal = false;
 };
+
+void add_life_flags(CLI::App& app, RunFlags& flags) {
+    app.add_option("--restart", flags.restart,
+                   "at its end: no, always, unless-stopped, on-failure[:NUMBER]")
+        ->type_name("POLICY");
+    app.add_option("--stop-signal", flags.spec.stop_signal, "what asks it to end (SIGTERM)")
+        ->type_name("SIGNAL");
+    app.add_option("--stop-timeout", flags.stop_timeout, "seconds from there to SIGKILL (10)")
+        ->type_name("SECONDS");
+    app.add_option("--health-cmd", flags.health_cmd, "a shell command that says whether it works")
+        ->type_name("COMMAND");
+    app.add_option("--health-interval", flags.health_interval, "how often (30s)")
+        ->type_name("TIME");
+    app.add_option("--health-timeout", flags.health_timeout, "how long it may take (30s)")
+        ->type_name("TIME");
+    app.add_option("--health-retries", flags.health_retries,
+                   "failures in a row that make it unhealthy (3)")
+        ->type_name("NUMBER");
+    app.add_option("--health-start-period", flags.health_start_period,
+                   "in which failures do not count (0s)")
+        ->type_name("TIME");
+    app.add_option("--health-start-interval", flags.health_start_interval,
+                   "how often in that time (5s)")
+        ->type_name("TIME");
+    app.add_flag("--no-healthcheck", flags.no_healthcheck, "not even the image's");
+}
+
+void finish_life_flags(RunFlags& flags, const CLI::App& app) {
+    ContainerSpec& spec = flags.spec;
+    if (!flags.restart.empty()) {
+        spec.restart = parse_restart(flags.restart, "--restart");
+    }
+    if (app.count("--stop-timeout") > 0) {
+        spec.stop_timeout = flags.stop_timeout;
+    }
+    HealthSpec health{.retries = flags.health_retries};
+    if (flags.no_healthcheck) {
+        health.test = {"NONE"};
+    } else if (!flags.health_cmd.empty()) {
+        health.test = {"CMD-SHELL", flags.health_cmd};
+    }
+    const auto take = [](std::int64_t& into, const std::string& text, const char* flag) {
+        into = text.empty() ? 0 : parse_duration(text, flag);
+    };
+    take(health.interval, flags.health_interval, "--health-interval");
+    take(health.timeout, flags.health_timeout, "--health-timeout");
+    take(health.start_period, flags.health_start_period, "--health-start-period");
+    take(health.start_interval, flags.health_start_interval, "--health-start-interval");
+    if (!health.test.empty() || health.interval + health.timeout + health.start_period +
+                                        health.start_interval + health.retries >
+                                    0) {
+        spec.health = std::move(health);
+    }
+}
 
 void add_flags(CLI::App& app, RunFlags& flags) {
     ContainerSpec& spec = flags.spec;
@@ -64,6 +127,16 @@ void add_flags(CLI::App& app, RunFlags& flags) {
     app.add_flag("-t,--tty", flags.terminal, "give it a terminal");
     app.add_option("--detach-keys", flags.detach_keys, "keys that leave it (ctrl-p,ctrl-q)")
         ->type_name("KEYS");
+    add_life_flags(app, flags);
+    add_list(app, "-v,--volume", spec.volumes,
+             "show it a directory of ours or a volume: SOURCE:PLACE[:ro]")
+        ->type_name("VOLUME");
+    add_list(app, "--mount", spec.mounts, "the same in words: type=bind,src=…,dst=…,ro")
+        ->type_name("MOUNT");
+    add_list(app, "--tmpfs", spec.tmpfs, "an empty directory in memory")
+        ->type_name("PLACE[:OPTIONS]");
+    add_list(app, "--volumes-from", spec.volumes_from, "the mounts of another container")
+        ->type_name("CONTAINER[:ro]");
     app.add_flag("--explain", spec.explain,
                  "print each step of its start, with its system calls, to stderr");
     add_list(app, "--without", spec.without, "leave out a step, to see what breaks")
@@ -95,6 +168,7 @@ void finish(RunFlags& flags, const CLI::App& app) {
     if (app.count("--entrypoint") > 0) {
         spec.entrypoint = std::vector{flags.entrypoint};
     }
+    finish_life_flags(flags, app);
     if (!flags.memory.empty()) {
         spec.memory_bytes = parse_bytes(flags.memory, "--memory");
     }

@@ -33,6 +33,14 @@ inline CLI::Option* add_list(CLI::App& app, const std::string& names,
 int for_each_name(const std::vector<std::string>& names, const std::string& program,
                   const std::function<std::string(const std::string&)>& act);
 
+/// Does the one of `verbs` that the first argument names: "volume rm".
+/// @throws InputError when it names none
+int run_group(const Invocation& invocation, std::span<const Verb> verbs);
+
+/// Asks, as docker does before it prunes.
+bool confirmed(std::string_view what);
+void print_pruned(std::string_view heading, const nlohmann::json& names, std::uint64_t bytes);
+
 /// JSON for the API's `filters`, from "key=value" as --filter takes them; "" for none.
 std::string filters_parameter(const std::vector<std::string>& filters);
 

@@ -18,6 +18,7 @@
 #include "01-chroot/exit_status.hpp"
 #include "01-chroot/signals.hpp"
 #include "01-chroot/unique_fd.hpp"
+#include "07-compose/cli/commands.hpp"
 #include "07-compose/cli/daemon_process.hpp"
 #include "07-compose/cli/format.hpp"
 #include "07-compose/cli/rows.hpp"
@@ -48,6 +49,15 @@ struct Flags {
     std::string format{};
     LogOptions logs{};
     bool no_prefix = false;
+    bool volumes = false;
+    std::string service{};
+    int index = 1;
+    bool no_terminal = false;
+    bool ignored = false;
+    std::vector<std::string> env{};
+    std::string user{};
+    std::string workdir{};
+    std::vector<std::string> command{};
 };
 
 Project load(const Flags& flags) {
@@ -163,9 +173,78 @@ int down(const Flags& flags) {
     const Project project = load_or_named(flags);
     const cli::Engine engine = cli::connect_or_start("");
     remove_containers(engine, removal_order(project, existing_containers(engine, project.name)),
-                      std::chrono::seconds(flags.grace_seconds));
+                      std::chrono::seconds(flags.grace_seconds), flags.volumes);
     remove_networks(engine, project.name);
+    if (flags.volumes) {
+        remove_volumes(engine, project.name);
+    }
     return 0;
+}
+
+/// One more command in a container of the service.
+int exec(const Flags& flags) {
+    const Project project = load_or_named(flags);
+    const cli::Engine engine = cli::connect_or_start("");
+    for (const Existing& container : existing_containers(engine, project.name)) {
+        if (container.service != flags.service || container.number != flags.index) {
+            continue;
+        }
+        cli::Invocation exec{.name = std::string(kProgram) + " exec"};
+        const bool terminal = !flags.no_terminal && !flags.detach && cli::is_terminal(STDIN_FILENO);
+        exec.arguments = {flags.detach ? "-d" : terminal ? "-it" : "-i"};
+        const auto add = [&](const char* flag, const std::string& value) {
+            if (!value.empty()) {
+                exec.arguments.insert(exec.arguments.end(), {flag, value});
+            }
+        };
+        for (const std::string& variable : flags.env) {
+            add("-e", variable);
+        }
+        add("-u", flags.user);
+        add("-w", flags.workdir);
+        exec.arguments.push_back(container.id);
+        exec.arguments.insert(exec.arguments.end(), flags.command.begin(), flags.command.end());
+        return cli::run_exec(exec);
+    }
+    throw InputError(
+        fmt::format("service \"{}\" is not running container #{}", flags.service, flags.index));
+}
+
+/// The same request for each container of the services.
+int post_to_all(const Flags& flags, const char* action, const char* done) {
+    constexpr int kConflict = 409;
+    const Project project = load_or_named(flags);
+    const cli::Engine engine = cli::connect_or_start("");
+    for (const Existing& container :
+         selected(project, existing_containers(engine, project.name), flags)) {
+        try {
+            engine.post(cli::path_of({"containers", container.id, action}));
+        } catch (const cli::EngineError& e) {
+            if (e.status() != kConflict) {
+                throw;
+            }
+            continue;  // one that does not run cannot be killed or paused
+        }
+        static_cast<void>(
+            std::fprintf(stderr, " Container %s  %s\n", container.name.c_str(), done));
+    }
+    return 0;
+}
+
+int start(const Flags& flags) {
+    return post_to_all(flags, "start", "Started");
+}
+int restart(const Flags& flags) {
+    return post_to_all(flags, "restart", "Restarted");
+}
+int pause(const Flags& flags) {
+    return post_to_all(flags, "pause", "Paused");
+}
+int unpause(const Flags& flags) {
+    return post_to_all(flags, "unpause", "Unpaused");
+}
+int kill(const Flags& flags) {
+    return post_to_all(flags, "kill", "Killed");
 }
 
 int stop(const Flags& flags) {
@@ -233,12 +312,33 @@ constexpr Verb kVerbs[] = {
      }},
     {"down", "stop and remove the containers and networks", down,
      [](CLI::App& app, Flags& flags) {
+         app.add_flag("-v,--volumes", flags.volumes, "the volumes, too");
          app.add_option("-t,--timeout", flags.grace_seconds, "seconds until one is killed (10)");
      }},
     {"stop", "stop the containers", stop,
      [](CLI::App& app, Flags& flags) {
          app.add_option("-t,--timeout", flags.grace_seconds, "seconds until one is killed (10)");
          add_services(app, flags);
+     }},
+    {"start", "start the containers", start, add_services},
+    {"restart", "stop them and start them again", restart, add_services},
+    {"kill", "kill them", kill, add_services},
+    {"pause", "stop all their processes where they are", pause, add_services},
+    {"unpause", "let them go on", unpause, add_services},
+    {"exec", "run one more command in a container of a service", exec,
+     [](CLI::App& app, Flags& flags) {
+         app.add_flag("-d,--detach", flags.detach, "do not wait for it");
+         app.add_flag("-T,--no-tty", flags.no_terminal, "no terminal");
+         app.add_flag("-i,--interactive,-t,--tty", flags.ignored, "as it is anyway");
+         app.add_option("-e,--env", flags.env, "set a variable")
+             ->allow_extra_args(false)
+             ->type_name("NAME=VALUE");
+         app.add_option("-u,--user", flags.user, "who it runs as");
+         app.add_option("-w,--workdir", flags.workdir, "working directory");
+         app.add_option("--index", flags.index, "of several containers, this one (1)");
+         app.add_option("SERVICE", flags.service, "")->required()->type_name("");
+         app.add_option("COMMAND", flags.command, "")->required()->type_name("");
+         app.positionals_at_end();
      }},
     {"ps", "list the containers", ps,
      [](CLI::App& app, Flags& flags) {

@@ -45,7 +45,6 @@ const std::vector<std::string> kNotYetInService = {"annotations",
                                                    "external_links",
                                                    "gpus",
                                                    "group_add",
-                                                   "healthcheck",
                                                    "ipc",
                                                    "isolation",
                                                    "label_file",
@@ -68,18 +67,11 @@ const std::vector<std::string> kNotYetInService = {"annotations",
                                                    "secrets",
                                                    "security_opt",
                                                    "shm_size",
-                                                   "stdin_open",
-                                                   "stop_grace_period",
-                                                   "stop_signal",
                                                    "storage_opt",
                                                    "sysctls",
-                                                   "tmpfs",
-                                                   "tty",
                                                    "ulimits",
                                                    "userns_mode",
-                                                   "uts",
-                                                   "volumes",
-                                                   "volumes_from"};
+                                                   "uts"};
 
 bool is_service_name(const std::string& name) {
     return !name.empty() && std::ranges::all_of(name, [](char c) {
@@ -145,6 +137,22 @@ class ServiceReader {
             {"init", [&](const Node& n) { spec.init = yaml_.boolean(n, at("init")); }},
             {"network_mode", [&](const Node& n) { read_network_mode(n); }},
             {"restart", [&](const Node& n) { read_restart(n); }},
+            {"healthcheck", [&](const Node& n) { read_healthcheck(n); }},
+            {"volumes", [&](const Node& n) { read_volumes(n); }},
+            {"volumes_from",
+             [&](const Node& n) { spec.volumes_from = yaml_.texts(n, at("volumes_from")); }},
+            {"tmpfs", [&](const Node& n) { spec.tmpfs = yaml_.texts(n, at("tmpfs")); }},
+            {"tty", [&](const Node& n) { spec.streams.tty = yaml_.boolean(n, at("tty")); }},
+            {"stdin_open",
+             [&](const Node& n) { spec.streams.interactive = yaml_.boolean(n, at("stdin_open")); }},
+            {"stop_signal",
+             [&](const Node& n) { spec.stop_signal = yaml_.text(n, at("stop_signal")); }},
+            {"stop_grace_period",
+             [&](const Node& n) {
+                 constexpr std::int64_t kSecond = 1'000'000'000;
+                 spec.stop_timeout =
+                     static_cast<int>((duration(n, "stop_grace_period") + kSecond - 1) / kSecond);
+             }},
             {"scale", [&](const Node& n) { service_.replicas = yaml_.count(n, at("scale")); }},
         };
         keys.merge(network_keys(yaml_, prefix_, service_));
@@ -207,15 +215,14 @@ class ServiceReader {
             if (value.IsNull()) {
                 return;
             }
+            Dependency& dependency = service_.dependencies[key.Scalar()];
             yaml_.map(
                 value, at("depends_on." + key.Scalar()),
-                {{"condition",
-                  [&](const Node& n) {
-                      expect_only(n, "depends_on condition", "service_started");
-                  }},
+                {{"condition", [&](const Node& n) { read_condition(n, dependency); }},
                  {"restart", [&](const Node& n) { expect_only(n, "depends_on restart", "false"); }},
-                 {"required",
-                  [&](const Node& n) { expect_only(n, "depends_on required", "true"); }}});
+                 {"required", [&](const Node& n) {
+                      dependency.required = yaml_.boolean(n, at("depends_on.required"));
+                  }}});
         });
     }
 
@@ -269,8 +276,181 @@ class ServiceReader {
 
     void read_restart(const Node& node) {
         const std::string policy = yaml_.text(node, at("restart"));
-        if (policy != "no" && policy != "false") {
-            yaml_.not_implemented(node, fmt::format("{}: {} (\"no\" is)", at("restart"), policy));
+        if (policy != "false") {  // what YAML 1.1 makes of an unquoted no
+            service_.container.restart =
+                cli::parse_restart(policy, fmt::format("{}: {}", yaml_.where(node), at("restart")));
+        }
+    }
+
+    void read_condition(const Node& node, Dependency& dependency) {
+        dependency.condition = yaml_.text(node, at("depends_on condition"));
+        if (dependency.condition != "service_started" &&
+            dependency.condition != "service_healthy" &&
+            dependency.condition != "service_completed_successfully") {
+            yaml_.fail(node, fmt::format("{}: \"{}\"; expected service_started, service_healthy or "
+                                         "service_completed_successfully",
+                                         at("depends_on condition"), dependency.condition));
+        }
+    }
+
+    std::int64_t duration(const Node& node, std::string_view key) {
+        return cli::parse_duration(yaml_.text(node, at(key)),
+                                   fmt::format("{}: {}", yaml_.where(node), at(key)));
+    }
+
+    void read_health_test(const Node& node, cli::HealthSpec& health) {
+        if (node.IsScalar()) {
+            health.test = {"CMD-SHELL", yaml_.text(node, at("healthcheck.test"))};
+            return;
+        }
+        health.test = yaml_.texts(node, at("healthcheck.test"));
+        if (health.test.empty() || (health.test.front() != "NONE" && health.test.front() != "CMD" &&
+                                    health.test.front() != "CMD-SHELL")) {
+            yaml_.fail(node, fmt::format("{}: expected a text, or a list that begins with CMD, "
+                                         "CMD-SHELL or NONE",
+                                         at("healthcheck.test")));
+        }
+    }
+
+    void read_healthcheck(const Node& node) {
+        cli::HealthSpec health;
+        bool disabled = false;
+        yaml_.map(
+            node, at("healthcheck"),
+            {{"test", [&](const Node& n) { read_health_test(n, health); }},
+             {"interval",
+              [&](const Node& n) { health.interval = duration(n, "healthcheck.interval"); }},
+             {"timeout",
+              [&](const Node& n) { health.timeout = duration(n, "healthcheck.timeout"); }},
+             {"start_period",
+              [&](const Node& n) {
+                  health.start_period = duration(n, "healthcheck.start_period");
+              }},
+             {"start_interval",
+              [&](const Node& n) {
+                  health.start_interval = duration(n, "healthcheck.start_interval");
+              }},
+             {"retries",
+              [&](const Node& n) { health.retries = yaml_.count(n, at("healthcheck.retries")); }},
+             {"disable",
+              [&](const Node& n) { disabled = yaml_.boolean(n, at("healthcheck.disable")); }}});
+        if (disabled) {
+            health = {.test = {"NONE"}};
+        }
+        service_.container.health = std::move(health);
+    }
+
+    /// A path of the host as Compose writes it: from the file's folder, or from the home.
+    [[nodiscard]] std::string host_path(const std::string& text) const {
+        if (text == "~" || text.starts_with("~/")) {
+            const char* home = std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe)
+            return std::string(home != nullptr ? home : "/") + text.substr(1);
+        }
+        std::string path = (directory_ / text).lexically_normal();
+        while (path.size() > 1 && path.ends_with('/')) {
+            path.pop_back();
+        }
+        return path;
+    }
+
+    void read_short_volume(const Node& node) {
+        const std::string text = yaml_.text(node, at("volumes"));
+        const auto first = text.find(':');
+        if (first == std::string::npos) {
+            service_.volumes.push_back({.type = "volume", .target = text});
+            return;
+        }
+        const auto second = text.find(':', first + 1);
+        ServiceVolume volume{.type = "volume",
+                             .source = text.substr(0, first),
+                             .target = text.substr(first + 1, second - first - 1)};
+        if (second != std::string::npos) {
+            volume.mode = text.substr(second + 1);
+        }
+        if (volume.source.starts_with('.') || volume.source.starts_with('/') ||
+            volume.source.starts_with('~')) {
+            volume.type = "bind";
+            volume.source = host_path(volume.source);
+        }
+        service_.volumes.push_back(std::move(volume));
+    }
+
+    void read_long_volume(const Node& node) {
+        ServiceVolume volume{.type = "volume"};
+        const auto add_mode = [&](const std::string& word) {
+            volume.mode += (volume.mode.empty() ? "" : ",") + word;
+        };
+        yaml_.map(
+            node, at("volumes"),
+            {{"type", [&](const Node& n) { volume.type = yaml_.text(n, at("volumes.type")); }},
+             {"source",
+              [&](const Node& n) { volume.source = yaml_.text(n, at("volumes.source")); }},
+             {"target",
+              [&](const Node& n) { volume.target = yaml_.text(n, at("volumes.target")); }},
+             {"read_only",
+              [&](const Node& n) {
+                  if (yaml_.boolean(n, at("volumes.read_only"))) {
+                      add_mode("ro");
+                  }
+              }},
+             {"bind",
+              [&](const Node& n) {
+                  yaml_.map(n, at("volumes.bind"),
+                            {{"propagation",
+                              [&](const Node& v) {
+                                  add_mode(yaml_.text(v, at("volumes.bind.propagation")));
+                              }},
+                             {"create_host_path",
+                              [&](const Node& v) {
+                                  expect_only(v, at("volumes.bind.create_host_path"), "true");
+                              }}},
+                            {"selinux", "recursive"});
+              }},
+             {"volume",
+              [&](const Node& n) {
+                  yaml_.map(n, at("volumes.volume"),
+                            {{"nocopy",
+                              [&](const Node& v) {
+                                  if (yaml_.boolean(v, at("volumes.volume.nocopy"))) {
+                                      add_mode("nocopy");
+                                  }
+                              }}},
+                            {"subpath", "labels"});
+              }},
+             {"tmpfs",
+              [&](const Node& n) {
+                  yaml_.map(n, at("volumes.tmpfs"),
+                            {{"size",
+                              [&](const Node& v) {
+                                  add_mode(fmt::format("size={}", bytes(v, "volumes.tmpfs.size")));
+                              }},
+                             {"mode", [&](const Node& v) {
+                                  add_mode("mode=" + yaml_.text(v, at("volumes.tmpfs.mode")));
+                              }}});
+              }}},
+            {"consistency"});
+        if (volume.target.empty() ||
+            (volume.type != "bind" && volume.type != "volume" && volume.type != "tmpfs")) {
+            yaml_.fail(node,
+                       fmt::format("{}: expected a target, and the type bind, volume or tmpfs",
+                                   at("volumes")));
+        }
+        if (volume.type == "bind") {
+            volume.source = host_path(volume.source);
+        }
+        service_.volumes.push_back(std::move(volume));
+    }
+
+    void read_volumes(const Node& node) {
+        if (!node.IsSequence()) {
+            yaml_.fail(node, fmt::format("{}: expected a list", at("volumes")));
+        }
+        for (const auto& one : node) {
+            if (one.IsMap()) {
+                read_long_volume(one);
+            } else {
+                read_short_volume(one);
+            }
         }
     }
 
@@ -279,6 +459,48 @@ class ServiceReader {
     std::string prefix_;
     Service service_{};
 };
+
+ProjectVolume read_project_volume(YamlReader& yaml, const std::string& key, const Node& node) {
+    ProjectVolume volume{.key = key};
+    const std::string prefix = "volumes." + key;
+    if (node.IsNull()) {
+        return volume;
+    }
+    yaml.map(node, prefix,
+             {{"name", [&](const Node& n) { volume.name = yaml.text(n, prefix + ".name"); }},
+              {"external",
+               [&](const Node& n) { volume.external = yaml.boolean(n, prefix + ".external"); }},
+              {"driver", [&](const Node& n) { volume.driver = yaml.text(n, prefix + ".driver"); }},
+              {"driver_opts",
+               [&](const Node& n) {
+                   volume.driver_options = yaml.pairs(n, prefix + ".driver_opts", yaml.lookup());
+               }},
+              {"labels", [&](const Node& n) {
+                   volume.labels = yaml.pairs(n, prefix + ".labels", [](const std::string&) {
+                       return std::optional<std::string>("");
+                   });
+               }}});
+    if (volume.external && volume.name.empty()) {
+        volume.name = key;
+    }
+    return volume;
+}
+
+/// Every volume that a service names is one of the project's.
+void check_volumes(const Project& project, const fs::path& file) {
+    for (const Service& service : project.services) {
+        for (const ServiceVolume& volume : service.volumes) {
+            if (volume.type == "volume" && !volume.source.empty() &&
+                std::ranges::find(project.volumes, volume.source, &ProjectVolume::key) ==
+                    project.volumes.end()) {
+                throw InputError(
+                    fmt::format("{}: services.{} refers to the volume \"{}\", and there is none in "
+                                "\"volumes:\"",
+                                file.native(), service.name, volume.source));
+            }
+        }
+    }
+}
 
 /// Where a service's depends_on is, for messages about it.
 std::map<std::string, Node> places_of(const Node& services) {
@@ -371,8 +593,14 @@ Project parse_project(const std::string& text, const fs::path& file,
          {"name",
           [&](const Node& n) { project.name = checked_name(yaml.text(n, "name"), yaml.where(n)); }},
          {"networks", [&](const Node& n) { project.networks = read_networks(yaml, n); }},
+         {"volumes",
+          [&](const Node& n) {
+              yaml.each(n, "volumes", [&](const Node& key, const Node& value) {
+                  project.volumes.push_back(read_project_volume(yaml, key.Scalar(), value));
+              });
+          }},
          {"version", [](const Node&) {}}},
-        {"configs", "include", "models", "secrets", "volumes"});
+        {"configs", "include", "models", "secrets"});
     if (!services.IsMap() || services.size() == 0) {
         throw InputError(fmt::format(
             "{}: has no services; expected \"services:\" and a name below it", file.native()));
@@ -382,6 +610,7 @@ Project parse_project(const std::string& text, const fs::path& file,
     });
     check_dependencies(project, yaml, services);
     settle_networks(yaml, services, project);
+    check_volumes(project, file);
     const std::string chosen =
         !project_name.empty() ? project_name : environment_or(lookup, "COMPOSE_PROJECT_NAME", "");
     if (!chosen.empty()) {

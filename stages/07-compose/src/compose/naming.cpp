@@ -9,6 +9,33 @@
 
 namespace drydock::compose {
 
+namespace {
+
+/// Puts the service's volumes into the words of the command line's -v and --tmpfs.
+void put_volumes(const Project& project, const Service& service, cli::ContainerSpec& spec) {
+    for (const ServiceVolume& volume : service.volumes) {
+        const std::string mode = volume.mode.empty() ? "" : ":" + volume.mode;
+        if (volume.type == "tmpfs") {
+            spec.tmpfs.push_back(volume.target + mode);
+            continue;
+        }
+        std::string source = volume.source;
+        for (const ProjectVolume& one : project.volumes) {
+            if (volume.type == "volume" && one.key == volume.source) {
+                source = volume_name(project, one);
+            }
+        }
+        spec.volumes.push_back(source.empty() ? volume.target
+                                              : source + ":" + volume.target + mode);
+    }
+}
+
+}  // namespace
+
+std::string volume_name(const Project& project, const ProjectVolume& volume) {
+    return volume.name.empty() ? fmt::format("{}_{}", project.name, volume.key) : volume.name;
+}
+
 std::string normalised_project_name(const std::string& text) {
     std::string name;
     for (char c : text) {
@@ -37,6 +64,7 @@ std::string config_hash(const Project& project, const Service& service) {
     spec.image = image_name(project, service);
     spec.name.clear();
     put_networks(project, service, spec);
+    put_volumes(project, service, spec);
     return std::string(digest_of(service.container_name + "\n" + cli::create_body(spec)).hex());
 }
 
@@ -46,9 +74,14 @@ cli::ContainerSpec container_spec(const Project& project, const Service& service
     spec.name = container_name(project, service, number);
     spec.image = image_name(project, service);
     put_networks(project, service, spec);
+    put_volumes(project, service, spec);
     std::vector<std::string> dependencies;
     for (const std::string& name : service.depends_on) {
-        dependencies.push_back(name + ":service_started:false");
+        const auto found = service.dependencies.find(name);
+        dependencies.push_back(fmt::format("{}:{}:false", name,
+                                           found == service.dependencies.end()
+                                               ? Dependency{}.condition
+                                               : found->second.condition));
     }
     const auto label = [&](const char* key, const std::string& value) {
         spec.labels[std::string("com.docker.compose.") + key] = value;

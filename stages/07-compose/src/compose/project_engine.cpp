@@ -48,6 +48,11 @@ void build(const cli::Engine& engine, const Service& service, const std::string&
                      STDERR_FILENO);
 }
 
+/// Also while it is paused, or waits to be started again.
+bool is_up(const std::string& state) {
+    return state == "running" || state == "paused" || state == "restarting";
+}
+
 Existing existing_of(const json& container) {
     const json labels = container.value("Labels", json::object());
     const auto label = [&](const char* key) {
@@ -59,7 +64,7 @@ Existing existing_of(const json& container) {
                           label("container-number").c_str()),  // NOLINT(cert-err34-c): 0 is as good
                       .config_hash = label("config-hash"),
                       .image_id = container.value("ImageID", ""),
-                      .running = container.value("State", "") == "running"};
+                      .running = is_up(container.value("State", ""))};
     const json names = container.value("Names", json::array());
     existing.name = names.empty() ? existing.id.substr(0, 12) : names.front().get<std::string>();
     existing.name.erase(0, existing.name.starts_with('/') ? 1 : 0);
@@ -71,9 +76,9 @@ void stop_one(const cli::Engine& engine, const std::string& id, std::chrono::sec
 }
 
 /// Gone already is as good.
-void remove_one(const cli::Engine& engine, const std::string& id) {
+void remove_one(const cli::Engine& engine, const std::string& id, bool volumes) {
     try {
-        engine.remove(path_of({"containers", id}), {{"force", "1"}, {"v", "1"}});
+        engine.remove(path_of({"containers", id}), {{"force", "1"}, {"v", volumes ? "1" : "0"}});
     } catch (const cli::EngineError& e) {
         if (e.status() != kNotFound) {
             throw;
@@ -88,7 +93,7 @@ class Created {
     ~Created() {
         for (auto id = ids_.rbegin(); id != ids_.rend(); ++id) {
             try {
-                remove_one(engine_, *id);
+                remove_one(engine_, *id, true);
             } catch (const std::exception& e) {
                 static_cast<void>(std::fprintf(stderr, "drydock-compose: container %s stays: %s\n",
                                                id->c_str(), e.what()));
@@ -117,7 +122,95 @@ void start(const cli::Engine& engine, const std::string& id, const std::string& 
     tell(name, "Started");
 }
 
+/// What became of a dependency so far: nothing while it is too early to say.
+/// @throws InputError in Compose's words when it has failed
+bool is_met(const json& container, const std::string& condition) {
+    const json& state = container.at("State");
+    auto name = container.value("Name", "");
+    name.erase(0, name.starts_with('/') ? 1 : 0);
+    const bool has_ended = state.value("Status", "") == "exited";
+    const int exit_code = state.value("ExitCode", 0);
+    if (condition == "service_completed_successfully") {
+        if (has_ended && exit_code != 0) {
+            throw InputError(
+                fmt::format("container {} didn't complete successfully: exit {}", name, exit_code));
+        }
+        return has_ended;
+    }
+    if (has_ended) {
+        throw InputError(
+            fmt::format("dependency failed to start: container {} exited ({})", name, exit_code));
+    }
+    if (!state.contains("Health")) {
+        throw InputError(fmt::format("container {} has no healthcheck configured", name));
+    }
+    const std::string health = state.at("Health").value("Status", "");
+    if (health == "unhealthy") {
+        throw InputError(
+            fmt::format("dependency failed to start: container {} is unhealthy", name));
+    }
+    return health == "healthy";
+}
+
+/// Blocks until all that the service depends on is as it wants it.
+void await_dependencies(const cli::Engine& engine, const Project& project, const Service& service,
+                        const std::function<void()>& check_interrupted) {
+    constexpr useconds_t kPauseMicroseconds = 100'000;
+    for (const auto& [name, dependency] : service.dependencies) {
+        if (dependency.condition == "service_started") {
+            continue;
+        }
+        const Service& other = project.service(name);
+        try {
+            for (int number = 1; number <= other.replicas; ++number) {
+                const std::string path =
+                    path_of({"containers", container_name(project, other, number), "json"});
+                while (!is_met(engine.get(path), dependency.condition)) {
+                    check_interrupted();
+                    ::usleep(kPauseMicroseconds);
+                }
+            }
+        } catch (const InputError&) {
+            if (dependency.required) {
+                throw;
+            }
+        }
+    }
+}
+
 }  // namespace
+
+void create_volumes(const cli::Engine& engine, const Project& project) {
+    for (const ProjectVolume& volume : project.volumes) {
+        const std::string name = volume_name(project, volume);
+        if (volume.external) {
+            try {
+                static_cast<void>(engine.get(path_of({"volumes", name})));
+            } catch (const cli::EngineError&) {
+                throw InputError(fmt::format("external volume \"{}\" not found", name));
+            }
+            continue;
+        }
+        json labels = volume.labels;
+        labels["com.docker.compose.project"] = project.name;
+        labels["com.docker.compose.volume"] = volume.key;
+        const json body = {{"Name", name},
+                           {"Driver", volume.driver},
+                           {"DriverOpts", volume.driver_options},
+                           {"Labels", labels}};
+        engine.post("/volumes/create", {}, body.dump());
+    }
+}
+
+void remove_volumes(const cli::Engine& engine, const std::string& project_name) {
+    const json filters = {{"label", {{"com.docker.compose.project=" + project_name, true}}}};
+    const json found = engine.get("/volumes", {{"filters", filters.dump()}});
+    for (const json& volume : found.at("Volumes")) {
+        const auto name = volume.at("Name").get<std::string>();
+        engine.remove(path_of({"volumes", name}));
+        static_cast<void>(std::fprintf(stderr, " Volume %s  Removed\n", name.c_str()));
+    }
+}
 
 std::vector<Existing> existing_containers(const cli::Engine& engine,
                                           const std::string& project_name) {
@@ -155,6 +248,7 @@ void execute(const cli::Engine& engine, const Project& project,
              const std::map<std::string, Wanted>& wanted, const std::vector<Action>& actions,
              const std::function<void()>& check_interrupted) {
     constexpr std::chrono::seconds kGrace{10};
+    create_volumes(engine, project);
     Created created(engine);
     for (const Action& action : actions) {
         check_interrupted();
@@ -167,10 +261,12 @@ void execute(const cli::Engine& engine, const Project& project,
                 const std::string id = cli::create_container(engine, spec);
                 created.add(id);
                 tell(name, "Created");
+                await_dependencies(engine, project, service, check_interrupted);
                 start(engine, id, name);
                 break;
             }
             case Action::Kind::Start:
+                await_dependencies(engine, project, service, check_interrupted);
                 start(engine, action.id, name);
                 break;
             case Action::Kind::Keep:
@@ -178,7 +274,7 @@ void execute(const cli::Engine& engine, const Project& project,
                 break;
             case Action::Kind::Remove:
                 stop_one(engine, action.id, kGrace);
-                remove_one(engine, action.id);
+                remove_one(engine, action.id, false);
                 tell(name, "Removed");
                 break;
         }
@@ -198,10 +294,10 @@ void stop_containers(const cli::Engine& engine, const std::vector<Existing>& con
 }
 
 void remove_containers(const cli::Engine& engine, const std::vector<Existing>& containers,
-                       std::chrono::seconds grace) {
+                       std::chrono::seconds grace, bool volumes) {
     for (const Existing& container : containers) {
         stop_containers(engine, {container}, grace);
-        remove_one(engine, container.id);
+        remove_one(engine, container.id, volumes);
         tell(container.name, "Removed");
     }
 }

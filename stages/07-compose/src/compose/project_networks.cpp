@@ -13,10 +13,10 @@ namespace {
 using cli::path_of;
 using nlohmann::json;
 
-constexpr int kNotFound = 404;
+constexpr int kNoSuchNetwork = 404;
 constexpr const char* kProjectLabel = "com.docker.compose.project";
 
-void tell(const std::string& network, const char* what) {
+void tell_of_network(const std::string& network, const char* what) {
     static_cast<void>(std::fprintf(stderr, " Network %s  %s\n", network.c_str(), what));
 }
 
@@ -25,7 +25,7 @@ bool is_there(const cli::Engine& engine, const std::string& name) {
         static_cast<void>(engine.get(path_of({"networks", name})));
         return true;
     } catch (const cli::EngineError& e) {
-        if (e.status() != kNotFound) {
+        if (e.status() != kNoSuchNetwork) {
             throw;
         }
         return false;
@@ -100,7 +100,7 @@ void make_networks(const cli::Engine& engine, const Project& project,
         const json answer =
             engine.post("/networks/create", {}, create_body(project, key, network).dump());
         made.push_back(answer.at("Id").get<std::string>());
-        tell(name, "Created");
+        tell_of_network(name, "Created");
     }
 }
 
@@ -119,7 +119,7 @@ void remove_networks(const cli::Engine& engine, const std::string& project_name)
     const json filters = {{"label", {{fmt::format("{}={}", kProjectLabel, project_name), true}}}};
     for (const json& network : engine.get("/networks", {{"filters", filters.dump()}})) {
         engine.remove(path_of({"networks", network.at("Id").get<std::string>()}));
-        tell(network.at("Name").get<std::string>(), "Removed");
+        tell_of_network(network.at("Name").get<std::string>(), "Removed");
     }
 }
 

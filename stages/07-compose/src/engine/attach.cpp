@@ -28,10 +28,20 @@ void Engine::attach(std::string_view name, const std::function<Attachment()>& cl
     // A start() under way comes first, and one that the client asks for as soon as it has its
     // answer comes after: a command that ends at once is seen whole.
     const std::lock_guard operation(one->operation);
+    {
+        const std::lock_guard lock(mutex_);
+        if (one->container.state.paused) {
+            throw EngineError(
+                Refusal::Conflict,
+                fmt::format("Container {} is paused, unpause the container before attach",
+                            one->container.id));
+        }
+    }
     Attachment attachment = client();
     bool runs = false;
     {
         const std::lock_guard lock(mutex_);
+        tell(one->container, "attach");
         runs = one->container.state.status == Status::Running;
         if (!runs && !one->removed) {
             // Those who gave up waiting for a start go, so that there are never many.
@@ -63,6 +73,8 @@ void Engine::resize(std::string_view name, unsigned rows, unsigned columns) {
     } catch (const InputError&) {
         throw not_running;  // it ends in this moment
     }
+    tell(container, "resize",
+         {{"height", std::to_string(rows)}, {"width", std::to_string(columns)}});
 }
 
 }  // namespace drydock

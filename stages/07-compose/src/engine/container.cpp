@@ -13,9 +13,10 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::pair<Status, std::string_view>, 4> kStatusNames = {
+constexpr std::array<std::pair<Status, std::string_view>, 5> kStatusNames = {
     {{Status::Created, "created"},
      {Status::Running, "running"},
+     {Status::Restarting, "restarting"},
      {Status::Exited, "exited"},
      {Status::Dead, "dead"}}};
 
@@ -26,6 +27,15 @@ Status status_of_name(std::string_view name) {
         }
     }
     return Status::Dead;
+}
+
+std::string_view name_of(Status status) {
+    for (const auto& [its_status, name] : kStatusNames) {
+        if (its_status == status) {
+            return name;
+        }
+    }
+    return "dead";
 }
 
 json optional_json(const std::optional<std::int64_t>& value) {
@@ -44,16 +54,76 @@ json limits_json(const Limits& limits) {
             {"nano_cpus", optional_json(limits.nano_cpus)},
             {"cpu_period_us", limits.cpu_period_us},
             {"cpu_shares", optional_json(limits.cpu_shares)},
-            {"pids", optional_json(limits.pids)}};
+            {"pids", optional_json(limits.pids)},
+            {"memory_reservation", optional_json(limits.memory_reservation_bytes)},
+            {"swappiness", optional_json(limits.swappiness)},
+            {"cpuset_cpus", limits.cpuset_cpus},
+            {"cpuset_mems", limits.cpuset_mems},
+            {"io_weight", optional_json(limits.io.weight)}};
 }
 
 Limits limits_from(const json& object) {
-    return {.memory_bytes = optional_number(object, "memory"),
-            .memory_swap_bytes = optional_number(object, "memory_swap"),
-            .nano_cpus = optional_number(object, "nano_cpus"),
-            .cpu_period_us = object.at("cpu_period_us").get<std::int64_t>(),
-            .cpu_shares = optional_number(object, "cpu_shares"),
-            .pids = optional_number(object, "pids")};
+    Limits limits{.memory_bytes = optional_number(object, "memory"),
+                  .memory_swap_bytes = optional_number(object, "memory_swap"),
+                  .nano_cpus = optional_number(object, "nano_cpus"),
+                  .cpu_period_us = object.at("cpu_period_us").get<std::int64_t>(),
+                  .cpu_shares = optional_number(object, "cpu_shares"),
+                  .pids = optional_number(object, "pids"),
+                  .memory_reservation_bytes = optional_number(object, "memory_reservation"),
+                  .swappiness = optional_number(object, "swappiness"),
+                  .cpuset_cpus = object.value("cpuset_cpus", ""),
+                  .cpuset_mems = object.value("cpuset_mems", "")};
+    limits.io.weight = optional_number(object, "io_weight");
+    return limits;
+}
+
+json healthcheck_json(const std::optional<oci::Healthcheck>& check) {
+    return !check ? json(nullptr)
+                  : json{{"test", check->test},
+                         {"interval", check->interval},
+                         {"timeout", check->timeout},
+                         {"start_period", check->start_period},
+                         {"start_interval", check->start_interval},
+                         {"retries", check->retries}};
+}
+
+oci::Healthcheck healthcheck_from(const json& object) {
+    return {.test = object.at("test"),
+            .interval = object.at("interval"),
+            .timeout = object.at("timeout"),
+            .start_period = object.at("start_period"),
+            .start_interval = object.at("start_interval"),
+            .retries = object.at("retries")};
+}
+
+json mounts_json(const std::vector<MountPoint>& mounts) {
+    json list = json::array();
+    for (const MountPoint& mount : mounts) {
+        list.push_back({{"type", mount.type},
+                        {"name", mount.name},
+                        {"source", mount.source},
+                        {"destination", mount.destination},
+                        {"mode", mount.mode},
+                        {"propagation", mount.propagation},
+                        {"options", mount.options},
+                        {"writable", mount.writable},
+                        {"recursive", mount.recursive},
+                        {"anonymous", mount.anonymous}});
+    }
+    return list;
+}
+
+MountPoint mount_from(const json& object) {
+    return {.type = object.at("type"),
+            .name = object.at("name"),
+            .source = object.at("source"),
+            .destination = object.at("destination"),
+            .mode = object.at("mode"),
+            .propagation = object.at("propagation"),
+            .options = object.at("options"),
+            .writable = object.at("writable"),
+            .recursive = object.at("recursive"),
+            .anonymous = object.at("anonymous")};
 }
 
 json stored_config(const ContainerConfig& config) {
@@ -84,7 +154,13 @@ json stored_config(const ContainerConfig& config) {
             {"network", to_stored_json(config.network)},
             {"auto_remove", config.auto_remove},
             {"read_only", config.read_only},
-            {"annotations", config.annotations}};
+            {"annotations", config.annotations},
+            {"restart", config.restart.name},
+            {"restart_retries", config.restart.max_retries},
+            {"init", config.init},
+            {"healthcheck", healthcheck_json(config.healthcheck)},
+            {"mounts", mounts_json(config.mounts)},
+            {"asked_host", config.asked_host}};
 }
 
 ContainerConfig config_from(const json& object) {
@@ -122,18 +198,39 @@ ContainerConfig config_from(const json& object) {
     config.columns = object.value("columns", 0U);
     config.log_limits.max_bytes = object.value("log_max_bytes", config.log_limits.max_bytes);
     config.log_limits.max_files = object.value("log_max_files", config.log_limits.max_files);
+    config.restart = {.name = object.value("restart", config.restart.name),
+                      .max_retries = object.value("restart_retries", 0U)};
+    config.init = object.value("init", false);
+    if (const json check = object.value("healthcheck", json()); check.is_object()) {
+        config.healthcheck = healthcheck_from(check);
+    }
+    for (const json& mount : object.value("mounts", json::array())) {
+        config.mounts.push_back(mount_from(mount));
+    }
+    config.asked_host = object.value("asked_host", "");
     return config;
+}
+
+/// What stands behind "Up 4 seconds".
+std::string health_text(const ContainerStatus& state) {
+    if (state.paused) {
+        return " (Paused)";
+    }
+    if (!state.health) {
+        return "";
+    }
+    return state.health->status == "starting" ? " (health: starting)"
+                                              : " (" + state.health->status + ")";
 }
 
 }  // namespace
 
-std::string_view name_of(Status status) {
-    for (const auto& [its_status, name] : kStatusNames) {
-        if (its_status == status) {
-            return name;
-        }
-    }
-    return "dead";
+bool is_up(const ContainerStatus& state) {
+    return state.status == Status::Running || state.status == Status::Restarting;
+}
+
+std::string_view state_name(const ContainerStatus& state) {
+    return state.status == Status::Running && state.paused ? "paused" : name_of(state.status);
 }
 
 std::vector<std::string> command_line(const ContainerConfig& config) {
@@ -148,7 +245,11 @@ std::string status_text(const ContainerStatus& state, Time at) {
         case Status::Created:
             return "Created";
         case Status::Running:
-            return "Up " + duration_in_words(at - state.started_at.value_or(at));
+            return "Up " + duration_in_words(at - state.started_at.value_or(at)) +
+                   health_text(state);
+        case Status::Restarting:
+            return fmt::format("Restarting ({}) {} ago", state.exit_code,
+                               duration_in_words(at - state.finished_at.value_or(at)));
         case Status::Exited:
             return fmt::format("Exited ({}) {} ago", state.exit_code,
                                duration_in_words(at - state.finished_at.value_or(at)));
@@ -191,6 +292,8 @@ std::string to_json(const ContainerStatus& state) {
                          {"oom_killed", state.oom_killed},
                          {"starting", state.starting},
                          {"stop_asked", state.stop_asked},
+                         {"paused", state.paused},
+                         {"restart_count", state.restart_count},
                          {"error", state.error},
                          {"started_at", to_text(state.started_at)},
                          {"finished_at", to_text(state.finished_at)},
@@ -210,6 +313,8 @@ ContainerStatus state_from_json(std::string_view text) {
                 .oom_killed = object.at("oom_killed"),
                 .starting = object.at("starting"),
                 .stop_asked = object.at("stop_asked"),
+                .paused = object.value("paused", false),
+                .restart_count = object.value("restart_count", 0U),
                 .error = object.at("error"),
                 .started_at = parse_time(object.at("started_at").get<std::string>()),
                 .finished_at = parse_time(object.at("finished_at").get<std::string>()),

@@ -70,11 +70,23 @@ void ContainerStore::save_state(const Container& container) const {
     check(::rename(beside.c_str(), path.c_str()), "rename({}, {})", beside.native(), path.native());
 }
 
-void ContainerStore::remove(const std::string& id) const {
+KeptFiles::~KeptFiles() {
+    try {
+        if (!away_.empty()) {
+            remove_tree(away_);
+        }
+    } catch (const std::exception& e) {
+        fmt::print(stderr, "drydock-daemon: {} stays until the next start: {}\n", away_.native(),
+                   e.what());
+    }
+}
+
+void ContainerStore::remove(const std::string& id, std::shared_ptr<KeptFiles> files) const {
     const fs::path away = trash_ / ("container-" + id);
     check(::rename(directory(id).c_str(), away.c_str()), "rename({}, {})", directory(id).native(),
           away.native());
-    remove_tree(away);
+    files->away_ = away;
+    files.reset();
 }
 
 std::vector<Container> ContainerStore::load(ImageStore& images) const {

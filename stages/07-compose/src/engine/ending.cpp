@@ -7,6 +7,8 @@ void set_ended(ContainerStatus& state, const std::optional<ExitRecord>& record,
     state.status = Status::Exited;
     state.pid = 0;
     state.starting = false;
+    state.paused = false;
+    state.health.reset();
     state.exit_code = record ? record->exit_status : code_without_record;
     state.oom_killed = record && record->oom_killed;
     state.finished_at = record ? parse_time(record->finished_at) : std::nullopt;

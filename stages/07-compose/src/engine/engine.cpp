@@ -46,6 +46,7 @@ Engine::Engine(EngineOptions options)
       images_(options_.data_root),
       store_(options_.data_root),
       networks_(options_.data_root, options_.run_root),
+      volumes_(options_.data_root),
       stopping_(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd(0, EFD_CLOEXEC)")) {
     std::filesystem::create_directories(runtime_root());
     ensure_base_image(images_);
@@ -54,9 +55,29 @@ Engine::Engine(EngineOptions options)
         take_up(std::move(container));
     }
     networks_.reassert();
+    timers_ = std::make_unique<Timers>();
+    apply_restart_policies();
 }
 
-Engine::~Engine() = default;
+Engine::~Engine() {
+    // The threads first: what they call uses all the rest.
+    timers_.reset();
+    watcher_.reset();
+    for (const auto& [id, one] : entries_) {
+        one->health_watch.reset();
+    }
+}
+
+void Engine::tell(const Container& container, std::string action,
+                  std::map<std::string, std::string> attributes) {
+    attributes.insert(container.config.labels.begin(), container.config.labels.end());
+    attributes["image"] = container.config.image;
+    attributes["name"] = container.name;
+    events_.publish({.type = "container",
+                     .action = std::move(action),
+                     .id = container.id,
+                     .attributes = std::move(attributes)});
+}
 
 std::string Engine::create(ContainerConfig config, const std::string& name) {
     const auto image = images_.find(config.image);
@@ -78,21 +99,28 @@ std::string Engine::create(ContainerConfig config, const std::string& name) {
     try {
         container.config =
             with_image_defaults(std::move(config), *image, images_.config(*image), container.id);
+        take_mounts(container.config, *image);
         prepare_network(container.config);
-        make_bundle(images_, *image, bundle_options(container),
-                    store_.directory(container.id), container.id);
+        make_bundle(images_, *image, bundle_options(container), store_.directory(container.id),
+                    container.id);
         make_etc_files(store_.directory(container.id));
         // The log is there from the beginning: who attaches before the start opens it.
         open_file(store_.log_file(container.id), O_WRONLY | O_CREAT, 0600).close();
         store_.save(container);
     } catch (...) {
         remove_bundle(images_, store_.directory(container.id), container.id);
+        reserve_volumes(container.config.mounts, false);
+        remove_anonymous_volumes(container.config.mounts);
         const std::lock_guard lock(mutex_);
         names_.erase(container.name);
         throw;
     }
-    const std::lock_guard lock(mutex_);
-    entries_[container.id] = fresh;
+    {
+        const std::lock_guard lock(mutex_);
+        entries_[container.id] = fresh;
+        tell(container, "create");
+    }
+    reserve_volumes(container.config.mounts, false);
     return container.id;
 }
 
@@ -123,7 +151,8 @@ void Engine::rename(std::string_view name, const std::string& new_name) {
     }
     names_.erase(one->container.name);
     networks_.renamed(one->container.id, one->container.name, checked_name);
-    one->container.name = checked_name;
+    const std::string old_name = std::exchange(one->container.name, checked_name);
+    tell(one->container, "rename", {{"oldName", "/" + old_name}});
 }
 
 Engine::EntryPtr Engine::entry(std::string_view name) const {
@@ -155,6 +184,15 @@ Container Engine::find(std::string_view name) const {
     return one->container;
 }
 
+std::shared_ptr<KeptFiles> Engine::keep_files(std::string_view name) const {
+    const EntryPtr one = entry(name);
+    const std::lock_guard lock(mutex_);
+    if (!one->files) {
+        throw EngineError(Refusal::NotFound, fmt::format("No such container: {}", name));
+    }
+    return one->files;
+}
+
 std::vector<Container> Engine::list() const {
     std::vector<Container> containers;
     {
@@ -171,15 +209,16 @@ EngineCounts Engine::counts() const {
     const std::lock_guard lock(mutex_);
     EngineCounts counts;
     for (const auto& [id, one] : entries_) {
-        ++(one->container.state.status == Status::Running ? counts.running : counts.stopped);
+        const ContainerStatus& state = one->container.state;
+        ++(!is_up(state) ? counts.stopped : state.paused ? counts.paused : counts.running);
     }
     return counts;
 }
 
-void Engine::remove(std::string_view name, bool force) {
+void Engine::remove(std::string_view name, bool force, bool volumes) {
     const EntryPtr one = entry(name);
     const std::string& id = one->container.id;
-    if (force && find(id).state.status == Status::Running) {
+    if (force && !give_up_restart(one) && is_up(find(id).state)) {
         signal(one, SIGKILL);
         await_end(one, std::nullopt);
     }
@@ -193,27 +232,39 @@ void Engine::remove(std::string_view name, bool force) {
             }
             throw EngineError(Refusal::NotFound, fmt::format("No such container: {}", name));
         }
-        if (one->container.state.status == Status::Running) {
-            throw EngineError(
-                Refusal::Conflict,
-                fmt::format("You cannot remove a running container {}. Stop the container "
-                            "before attempting removal or force remove",
-                            id));
+        if (const ContainerStatus& state = one->container.state; is_up(state)) {
+            throw EngineError(Refusal::Conflict,
+                              fmt::format("You cannot remove a {} container {}. {} the container "
+                                          "before attempting removal or force remove",
+                                          state_name(state), id,
+                                          state.paused ? "Unpause and then stop" : "Stop"));
         }
     }
-    discard(one);
+    discard(one, volumes);
 }
 
-void Engine::discard(const EntryPtr& one) {
+void Engine::discard(const EntryPtr& one, bool volumes) {
     const std::string id = one->container.id;
-    store_.remove(id);
+    std::shared_ptr<KeptFiles> files;
+    {
+        const std::lock_guard lock(mutex_);
+        files = std::move(one->files);
+    }
+    store_.remove(id, std::move(files));
     images_.snapshots().remove(id);
+    {
+        const std::lock_guard lock(mutex_);
+        one->removed = true;
+    }
+    if (volumes) {
+        remove_anonymous_volumes(one->container.config.mounts);
+    }
     const std::lock_guard lock(mutex_);
-    one->removed = true;
     one->attachments.clear();
     std::erase_if(execs_, [&](const auto& exec) { return exec.second->record.container_id == id; });
     names_.erase(one->container.name);
     entries_.erase(id);
+    tell(one->container, "destroy");
     release(*one, WaitCondition::Removed);
 }
 
@@ -230,8 +281,7 @@ std::shared_ptr<Waiter> Engine::add_waiter(const EntryPtr& one, WaitCondition co
     one->waiters.push_back(waiter);
     if (one->removed) {
         release(*one, WaitCondition::Removed);
-    } else if (one->container.state.status != Status::Running &&
-               condition == WaitCondition::NotRunning) {
+    } else if (!is_up(one->container.state) && condition == WaitCondition::NotRunning) {
         release(*one, WaitCondition::NotRunning);
     }
     return waiter;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "01-chroot/error.hpp"
@@ -14,7 +15,9 @@
 #include "07-compose/engine/engine.hpp"
 #include "07-compose/engine/engine_error.hpp"
 
+#include "engine/entry.hpp"
 #include "engine/exec_entry.hpp"
+#include "engine/exec_process.hpp"
 
 namespace drydock {
 namespace {
@@ -61,7 +64,32 @@ void set_user(json& process, const ExecSpec& spec, const Container& container,
     }
 }
 
-/// `process` of the runtime-spec: the container's own with what the exec says instead.
+/// @throws EngineError Conflict in docker's words
+void refuse_unless_it_runs(const Container& container, std::string_view name) {
+    const ContainerStatus& state = container.state;
+    if (state.paused) {
+        throw EngineError(
+            Refusal::Conflict,
+            fmt::format("Container {} is paused, unpause the container before exec", name));
+    }
+    if (state.status == Status::Restarting) {
+        throw EngineError(
+            Refusal::Conflict,
+            fmt::format("Container {} is restarting, wait until the container is running",
+                        container.id));
+    }
+    if (state.status != Status::Running) {
+        throw EngineError(Refusal::Conflict,
+                          fmt::format("Container {} is not running", container.id));
+    }
+}
+
+std::string words_of(const ExecSpec& spec) {
+    return fmt::format("{}", fmt::join(spec.command, " "));
+}
+
+}  // namespace
+
 std::string process_for(const ExecSpec& spec, const Container& container,
                         const std::filesystem::path& bundle) {
     json process = json::parse(read_file(bundle / "config.json")).at("process");
@@ -88,8 +116,6 @@ std::string process_for(const ExecSpec& spec, const Container& container,
     return process.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-}  // namespace
-
 void Engine::forget_old_execs() {
     for (auto one = execs_.begin(); one != execs_.end() && execs_.size() >= kMostExecs;) {
         const std::unique_lock lock(one->second->mutex, std::try_to_lock);
@@ -101,10 +127,7 @@ void Engine::forget_old_execs() {
 
 std::string Engine::create_exec(std::string_view name, ExecSpec spec) {
     const Container container = find(name);
-    if (container.state.status != Status::Running) {
-        throw EngineError(Refusal::Conflict,
-                          fmt::format("Container {} is not running", container.id));
-    }
+    refuse_unless_it_runs(container, name);
     if (spec.command.empty()) {
         throw InputError("No exec command specified");
     }
@@ -118,6 +141,7 @@ std::string Engine::create_exec(std::string_view name, ExecSpec spec) {
                           fmt::format("{} commands run in containers; expected fewer", kMostExecs));
     }
     execs_[exec->record.id] = exec;
+    tell(container, "exec_create: " + words_of(exec->record.spec), {{"execID", exec->record.id}});
     return exec->record.id;
 }
 
@@ -139,17 +163,44 @@ void Engine::start_exec(const std::string& id,
                           fmt::format("exec command {} has already run", one->record.id));
     }
     const Container container = find(one->record.container_id);
-    if (container.state.status != Status::Running) {
-        throw EngineError(Refusal::Conflict,
-                          fmt::format("Container {} is not running", container.id));
-    }
+    refuse_unless_it_runs(container, container.id);
     const std::filesystem::path bundle = store_.directory(container.id);
     ShimExecRequest request{.process = process_for(one->record.spec, container, bundle),
                             .terminal = one->record.spec.tty};
     one->record.started = true;
     // From here on the client has its answer: what goes wrong it hears by the stream's end.
     request.attachment = attachment();
+    tell(container, "exec_start: " + words_of(one->record.spec), {{"execID", one->record.id}});
     one->running = shim_exec(bundle, std::move(request));
+    if (one->running.fd() >= 0) {
+        const std::lock_guard engine_lock(mutex_);
+        watched_execs_[id] = one;
+        watcher_->watch(one->running.fd(), std::string(kExecPrefix) + id);
+    }
+}
+
+void Engine::on_exec_end(const std::string& id) {
+    std::shared_ptr<Exec> one;
+    {
+        const std::lock_guard lock(mutex_);
+        one = std::exchange(watched_execs_[id], nullptr);
+        watched_execs_.erase(id);
+    }
+    if (!one) {
+        return;
+    }
+    std::string container_id;
+    int exit_code = 0;
+    {
+        const std::lock_guard lock(one->mutex);
+        container_id = one->record.container_id;
+        exit_code = one->running.wait();
+    }
+    const std::lock_guard lock(mutex_);
+    if (const auto found = entries_.find(container_id); found != entries_.end()) {
+        tell(found->second->container, "exec_die",
+             {{"execID", id}, {"exitCode", std::to_string(exit_code)}});
+    }
 }
 
 ExecRecord Engine::find_exec(const std::string& id) const {

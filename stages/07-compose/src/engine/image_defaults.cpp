@@ -4,10 +4,15 @@
 #include <utility>
 
 #include "01-chroot/error.hpp"
+#include "03-cgroups/programs.hpp"
 #include "05-images/reference.hpp"
+
+#include "engine/mounts.hpp"
 
 namespace drydock {
 namespace {
+
+constexpr const char* kInitProgram = "/sbin/docker-init";  ///< where docker has it
 
 /// The image's variables under the client's.
 std::vector<std::string> merged_environment(const std::vector<std::string>& below,
@@ -27,6 +32,26 @@ std::vector<std::string> merged_environment(const std::vector<std::string>& belo
     std::ranges::copy_if(above, std::back_inserter(merged),
                          [](const std::string& one) { return one.find('=') != std::string::npos; });
     return merged;
+}
+
+/// The client's check, with the image's where it says nothing.
+std::optional<oci::Healthcheck> merged_check(std::optional<oci::Healthcheck> check,
+                                             const std::optional<oci::Healthcheck>& of_image) {
+    if (!check || !of_image) {
+        return check ? check : of_image;
+    }
+    const auto fill = [](auto& value, const auto& otherwise) {
+        if (value == std::remove_cvref_t<decltype(value)>{}) {
+            value = otherwise;
+        }
+    };
+    fill(check->test, of_image->test);
+    fill(check->interval, of_image->interval);
+    fill(check->timeout, of_image->timeout);
+    fill(check->start_period, of_image->start_period);
+    fill(check->start_interval, of_image->start_interval);
+    fill(check->retries, of_image->retries);
+    return check;
 }
 
 }  // namespace
@@ -50,6 +75,7 @@ ContainerConfig with_image_defaults(ContainerConfig config, const Image& image,
     config.working_dir = config.working_dir.empty() ? of_image.working_dir : config.working_dir;
     config.user = config.user.empty() ? of_image.user : config.user;
     config.stop_signal = config.stop_signal.empty() ? of_image.stop_signal : config.stop_signal;
+    config.healthcheck = merged_check(config.healthcheck, of_image.healthcheck);
     config.hostname = config.hostname.empty() ? id.substr(0, 12) : config.hostname;
     std::map<std::string, std::string> labels = of_image.labels;
     for (const auto& [key, value] : config.labels) {
@@ -65,7 +91,16 @@ ContainerConfig with_image_defaults(ContainerConfig config, const Image& image,
 }
 
 ContainerOptions options_for_bundle(const ContainerConfig& config) {
-    return {.entrypoint = config.entrypoint,
+    std::vector<std::string> entrypoint = config.entrypoint.value_or(std::vector<std::string>{});
+    std::vector<oci::Mount> mounts = oci_mounts(config.mounts);
+    if (config.init) {
+        entrypoint.insert(entrypoint.begin(), {kInitProgram, "--"});
+        mounts.push_back({.destination = kInitProgram,
+                          .type = "bind",
+                          .source = program_beside("drydock-shim"),
+                          .options = {"bind", "ro", "nosuid", "nodev"}});
+    }
+    return {.entrypoint = std::move(entrypoint),
             .cmd = config.cmd,
             .env = config.env,
             .workdir = config.working_dir,
@@ -74,6 +109,7 @@ ContainerOptions options_for_bundle(const ContainerConfig& config) {
             .terminal = config.tty,
             .readonly_rootfs = config.read_only,
             .limits = config.limits,
+            .mounts = std::move(mounts),
             .network_namespace = config.network_mode == "host" ? "host" : "",
             .annotations = config.annotations};
 }

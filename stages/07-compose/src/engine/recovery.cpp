@@ -45,7 +45,7 @@ void Engine::take_up(Container container) {
         adopt(one);
     }
     if (state.status == Status::Exited && one->container.config.auto_remove) {
-        discard(one);
+        discard(one, true);
     }
 }
 
@@ -63,11 +63,13 @@ void Engine::adopt(const EntryPtr& one) {
         save_state(one);
         networks_.adopt(one->container);
         watcher_->watch(one->shim_pidfd.get(), id);
+        begin_health_watch(one);
         return;
     }
     networks_.stop(id);
     // Of the same boot: the shim may be about to write how it ended. A start that never happened
     // has no record.
+    state.paused = false;
     const bool ran = state.status == Status::Running;
     const auto record = same_boot && ran ? await_exit_record(store_.directory(id))
                                          : read_exit_record(store_.directory(id));

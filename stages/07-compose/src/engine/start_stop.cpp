@@ -26,6 +26,8 @@
 
 #include "engine/ending.hpp"
 #include "engine/entry.hpp"
+#include "engine/exec_entry.hpp"
+#include "engine/restart_policy.hpp"
 
 namespace drydock {
 namespace {
@@ -83,7 +85,11 @@ void Engine::start(std::string_view name) {
         if (one->removed) {
             throw EngineError(Refusal::NotFound, fmt::format("No such container: {}", name));
         }
-        if (state.status == Status::Running) {
+        if (state.paused) {
+            throw EngineError(Refusal::Conflict,
+                              "cannot start a paused container, try unpause instead");
+        }
+        if (is_up(state)) {
             throw EngineError(Refusal::NotModified, fmt::format("Container {} runs already", name));
         }
         // On disk before the shim exists: a daemon that dies from here on finds the container all
@@ -97,7 +103,7 @@ void Engine::start(std::string_view name) {
 }
 // [/region]
 
-void Engine::launch(const EntryPtr& one) {
+void Engine::launch(const EntryPtr& one, bool by_policy) {
     const std::string& id = one->container.id;
     const auto job = jobs_.begin("start", one->container.name);
     ShimRequest request{.bundle = store_.directory(id),
@@ -124,11 +130,16 @@ void Engine::launch(const EntryPtr& one) {
         ContainerStatus& state = one->container.state;
         state = {.status = Status::Running,
                  .pid = started.pid,
+                 .restart_count = by_policy ? state.restart_count + 1 : 0,
                  .started_at = began,
                  .boot_id = state.boot_id};
+        ++one->start_number;
+        one->back_off = by_policy ? one->back_off : 0ms;
         one->pidfd = std::move(started.pidfd);
         one->shim_pidfd = std::move(started.shim_pidfd);
         save_state(one);
+        tell_of_mounts(one->container, "mount");
+        tell(one->container, "start");
         watcher_->watch(one->shim_pidfd.get(), id);
     } catch (const SetupError& e) {
         job->failed(e.what());
@@ -139,6 +150,7 @@ void Engine::launch(const EntryPtr& one) {
         start_failed(one, kSetupFailed, e.what());
         throw;
     }
+    begin_health_watch(one);
     job->done();
 }
 
@@ -148,33 +160,44 @@ void Engine::start_failed(const EntryPtr& one, int exit_code, const std::string&
     {
         const std::lock_guard lock(mutex_);
         ContainerStatus& state = one->container.state;
+        const bool by_policy = state.status == Status::Restarting;
         state.starting = false;
+        state.status = by_policy ? Status::Exited : state.status;
         state.exit_code = exit_code;
         state.error = error;
         state.finished_at = now();
         save_state(one);
+        if (by_policy) {
+            release(*one, WaitCondition::NextExit);
+        }
         remove_it = one->container.config.auto_remove;
     }
     if (remove_it) {
-        discard(one);
+        discard(one, true);
     }
 }
 
-void Engine::on_exit(const std::string& id) {
+void Engine::on_exit(const std::string& name) {
     try {
-        const EntryPtr one = entry(id);
+        if (name.starts_with(kExecPrefix)) {
+            on_exec_end(name.substr(kExecPrefix.size()));
+            return;
+        }
+        const EntryPtr one = entry(name);
         // start() may still be on its way out.
         const std::lock_guard operation(one->operation);
-        note_exit(one);
-        if (one->container.config.auto_remove) {
-            discard(one);
+        if (const auto delay = note_exit(one)) {
+            start_later(one, *delay);
+        } else if (one->container.config.auto_remove && !one->between_stop_and_start) {
+            discard(one, true);
         }
     } catch (const std::exception& e) {
-        fmt::print(stderr, "drydock-daemon: container {}: {}\n", id, e.what());
+        fmt::print(stderr, "drydock-daemon: container {}: {}\n", name, e.what());
     }
 }
 
-void Engine::note_exit(const EntryPtr& one) {
+std::optional<std::chrono::milliseconds> Engine::note_exit(const EntryPtr& one) {
+    one->health_watch.reset();
     reap(one->shim_pidfd.get());
     const auto record = read_exit_record(store_.directory(one->container.id));
     if (!record) {
@@ -183,18 +206,38 @@ void Engine::note_exit(const EntryPtr& one) {
     }
     networks_.stop(one->container.id);
     const std::lock_guard lock(mutex_);
-    set_ended(one->container.state, record, kKilled);
+    ContainerStatus& state = one->container.state;
+    set_ended(state, record, kKilled);
     one->pidfd = UniqueFd();
     one->shim_pidfd = UniqueFd();
+    if (state.oom_killed) {
+        tell(one->container, "oom");
+    }
+    tell(one->container, "die", {{"exitCode", std::to_string(state.exit_code)}});
+    tell_of_mounts(one->container, "unmount");
+    std::optional<std::chrono::milliseconds> delay;
+    if (!one->between_stop_and_start && is_restarted(one->container.config.restart, state)) {
+        delay = next_back_off(one->back_off, state);
+        one->back_off = *delay;
+        state.status = Status::Restarting;
+    }
     save_state(one);
     release(*one, WaitCondition::NextExit);
+    return delay;
 }
 
-void Engine::signal(const EntryPtr& one, int number) const {
-    const std::lock_guard lock(mutex_);
-    if (one->pidfd) {
+void Engine::signal(const EntryPtr& one, int number) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!one->pidfd) {
+            return;
+        }
         one->container.state.stop_asked = one->container.state.stop_asked || number == SIGKILL;
+        tell(one->container, "kill", {{"signal", std::to_string(number)}});
         send_signal(one->pidfd.get(), number);
+    }
+    if (number == SIGKILL) {
+        thaw(one);  // who is frozen does not die
     }
 }
 
@@ -216,44 +259,76 @@ void Engine::stop(std::string_view name, const StopRequest& request) {
     {
         const std::lock_guard operation(one->operation);  // a start() under way comes first
         const std::lock_guard lock(mutex_);
-        if (one->container.state.status != Status::Running) {
+        if (!is_up(one->container.state)) {
             throw EngineError(Refusal::NotModified, fmt::format("Container {} does not run", name));
         }
         one->container.state.stop_asked = true;
     }
+    const Container container = find(one->container.id);
+    if (give_up_restart(one)) {
+        tell(container, "stop");
+        return;
+    }
     signal(one, number);
+    thaw(one);
     if (!await_end(one,
                    grace < 0s ? std::nullopt : std::optional<std::chrono::milliseconds>(grace))) {
         signal(one, SIGKILL);
         await_end(one, std::nullopt);
     }
+    tell(container, "stop");
 }
 
 void Engine::restart(std::string_view name, const StopRequest& request) {
-    const std::string id = find(name).id;
+    const EntryPtr one = entry(name);
+    const auto hold = [&](bool held) {
+        const std::lock_guard lock(mutex_);
+        one->between_stop_and_start = held;
+    };
+    const std::string id = one->container.id;
+    hold(true);
     try {
-        stop(id, request);
-    } catch (const EngineError& e) {
-        if (e.refusal() != Refusal::NotModified) {
-            throw;
+        try {
+            stop(id, request);
+        } catch (const EngineError& e) {
+            if (e.refusal() != Refusal::NotModified) {
+                throw;
+            }
         }
+        start(id);
+    } catch (...) {
+        hold(false);
+        throw;
     }
-    start(id);
+    hold(false);
+    tell(find(id), "restart");
 }
 
 void Engine::kill(std::string_view name, std::string_view signal_name) {
     const EntryPtr one = entry(name);
     const int number = parse_signal(signal_name.empty() ? "SIGKILL" : signal_name);
+    bool asks_to_end = false;
     {
         const std::lock_guard operation(one->operation);
         const std::lock_guard lock(mutex_);
-        if (one->container.state.status != Status::Running) {
-            throw EngineError(Refusal::Conflict,
-                              fmt::format("Cannot kill container: {}: Container {} is not running",
-                                          name, one->container.id));
+        ContainerStatus& state = one->container.state;
+        if (state.status != Status::Running) {
+            throw EngineError(
+                Refusal::Conflict,
+                fmt::format("Cannot kill container: {}: Container {} is {}", name,
+                            one->container.id,
+                            state.status == Status::Restarting ? "restarting" : "not running"));
         }
+        const std::string& its_own = one->container.config.stop_signal;
+        asks_to_end =
+            number == SIGKILL || number == parse_signal(its_own.empty() ? "SIGTERM" : its_own);
+        state.stop_asked = state.stop_asked || asks_to_end;
+        save_state(one);
     }
     signal(one, number);
+    if (asks_to_end) {
+        thaw(one);
+    }
 }
 
 void Engine::stop_waiting() {

@@ -108,8 +108,43 @@ std::optional<Time> parse_time(std::string_view text) {
            std::chrono::minutes(numbers[4]) + std::chrono::seconds(numbers[5]) + fraction - *zone;
 }
 
+namespace {
+
+/// "24h", "1h30m", "10s": so long before now.
+std::optional<Time> parse_ago(std::string_view text) {
+    std::chrono::nanoseconds total{0};
+    while (!text.empty()) {
+        std::int64_t number = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+        if (error != std::errc{} || text.empty() || number < 0 || number > 1'000'000) {
+            return std::nullopt;
+        }
+        switch (text.front()) {
+            case 'h':
+                total += std::chrono::hours(number);
+                break;
+            case 'm':
+                total += std::chrono::minutes(number);
+                break;
+            case 's':
+                total += std::chrono::seconds(number);
+                break;
+            default:
+                return std::nullopt;
+        }
+        text.remove_prefix(1);
+    }
+    return now() - total;
+}
+
+}  // namespace
+
 Time parse_query_time(std::string_view text) {
     if (const auto time = parse_time(text)) {
+        return *time;
+    }
+    if (const auto time = text.empty() ? std::nullopt : parse_ago(text)) {
         return *time;
     }
     std::int64_t seconds = 0;
@@ -117,8 +152,8 @@ Time parse_query_time(std::string_view text) {
     std::string_view rest = text.substr(static_cast<std::size_t>(end - text.data()));
     const auto fraction = take_fraction(rest);
     if (error != std::errc{} || !rest.empty()) {
-        throw InputError(
-            fmt::format("invalid time \"{}\": expected seconds since 1970 or RFC 3339", text));
+        throw InputError(fmt::format(
+            "invalid time \"{}\": expected seconds since 1970, RFC 3339, or like 24h", text));
     }
     return Time(std::chrono::seconds(seconds) + fraction);
 }

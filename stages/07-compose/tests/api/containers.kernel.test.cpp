@@ -1,8 +1,8 @@
 #include <fstream>
-#include <iterator>
 
 #include "testing/catch.hpp"
 
+#include "api/processes.hpp"
 #include "api/test_daemon.hpp"
 
 namespace {
@@ -11,6 +11,7 @@ namespace fs = std::filesystem;
 using drydock::testing::ContainsSubstring;
 using drydock::testing::HttpRequestUnderWay;
 using drydock::testing::Reply;
+using drydock::testing::runs;
 using drydock::testing::soon;
 using drydock::testing::TestDaemon;
 using nlohmann::json;
@@ -29,14 +30,6 @@ std::set<std::string> host_state() {
         state.insert("mount " + line);
     }
     return state;
-}
-
-/// Whether there is such a process, and it is no zombie that waits for some init of the host.
-bool runs(int pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    const std::string stat{std::istreambuf_iterator<char>(file), {}};
-    const auto name_end = stat.rfind(')');
-    return name_end != std::string::npos && stat.substr(name_end + 2, 1) != "Z";
 }
 
 TEST_CASE("container: create, start, wait, logs, remove", "[07][containers]") {
@@ -324,78 +317,6 @@ TEST_CASE("start: a client that goes away meanwhile changes nothing", "[07][cont
     CHECK(soon([&] { return daemon.state(id)["Status"] == "running"; }));
 }
 
-TEST_CASE("crash: containers go on when the daemon is killed, and the next one knows them",
-          "[07][crash]") {
-    TestDaemon daemon;
-    const std::string ends =
-        daemon.run("while [ ! -e /go ]; do sleep 0.02; done; echo done; exit 4", {}, "ends");
-    const std::string stays = daemon.run("echo here; sleep 1000", {}, "stays");
-    const std::string never = daemon.create("true", {}, "never");
-    const std::string gone = daemon.run("while [ ! -e /go ]; do sleep 0.02; done",
-                                        {{"HostConfig", {{"AutoRemove", true}}}});
-    const int pid = daemon.state(stays)["Pid"];
-    const int pid_of_ends = daemon.state(ends)["Pid"];
-    const int pid_of_gone = daemon.state(gone)["Pid"];
-    CHECK(daemon.end(SIGKILL) == 137);
-    CHECK(runs(pid));
-    std::ofstream("/proc/" + std::to_string(pid_of_ends) + "/root/go") << "";
-    std::ofstream("/proc/" + std::to_string(pid_of_gone) + "/root/go") << "";
-    CHECK(soon([&] { return !runs(pid_of_ends) && !runs(pid_of_gone); }));
-    daemon.start();
-    CHECK(daemon.state(ends)["Status"] == "exited");
-    CHECK(daemon.wait(ends) == 4);
-    CHECK(daemon.logs(ends) == "done\n");
-    CHECK(daemon.state(stays)["Pid"] == pid);
-    CHECK(daemon.state(stays)["Status"] == "running");
-    CHECK(daemon.logs(stays) == "here\n");
-    CHECK(daemon.state(never)["Status"] == "created");
-    CHECK(daemon.get("/containers/" + gone + "/json").status == 404);
-    CHECK(daemon.call("POST", "/containers/stays/stop?t=0").status == 204);
-    CHECK(daemon.state(stays)["ExitCode"] == 137);
-}
-
-TEST_CASE("crash: a daemon that is ended in an orderly way leaves containers running too",
-          "[07][crash]") {
-    TestDaemon daemon;
-    const std::string id = daemon.run("sleep 1000");
-    const int pid = daemon.state(id)["Pid"];
-    HttpRequestUnderWay wait(daemon.socket(), "POST", "/containers/" + id + "/wait");
-    wait.head();
-    CHECK(daemon.end(SIGTERM) == 0);
-    CHECK(runs(pid));
-    daemon.start();
-    CHECK(daemon.state(id)["Pid"] == pid);
-}
-
-TEST_CASE("crash: a container whose shim is killed has ended", "[07][crash]") {
-    const TestDaemon daemon;
-    const std::string id = daemon.run("sleep 1000");
-    const int pid = daemon.state(id)["Pid"];
-    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-    const std::string text{std::istreambuf_iterator<char>(status), {}};
-    const int parent = std::stoi(text.substr(text.find("PPid:") + 5));
-    REQUIRE(parent > 1);
-    ::kill(parent, SIGKILL);
-    CHECK(daemon.wait(id) == 137);
-    CHECK_FALSE(runs(pid));
-}
-
-TEST_CASE("crash: a create that never ended is cleared away, a damaged container is left alone",
-          "[07][crash]") {
-    TestDaemon daemon;
-    const std::string id = daemon.create("true");
-    CHECK(daemon.end(SIGTERM) == 0);
-    const fs::path containers = daemon.data_root() / "containers";
-    fs::create_directory(containers / std::string(64, 'b'));
-    fs::create_directory(containers / std::string(64, 'c'));
-    std::ofstream(containers / std::string(64, 'c') / "container.json") << "{";
-    daemon.start();
-    CHECK_FALSE(fs::exists(containers / std::string(64, 'b')));
-    CHECK(fs::exists(containers / std::string(64, 'c')));
-    CHECK_THAT(daemon.errors(), ContainsSubstring("left alone"));
-    CHECK(daemon.get("/containers/json?all=1").json().size() == 1);
-}
-
 TEST_CASE("attach: a client that attaches before the start gets all the output", "[07][attach]") {
     const TestDaemon daemon;
     const std::string id =
@@ -406,65 +327,6 @@ TEST_CASE("attach: a client that attaches before the start gets all the output",
     CHECK(attach.head().status == 101);
     CHECK(daemon.call("POST", "/containers/" + id + "/start").status == 204);
     CHECK(TestDaemon::unframed(attach.finish().body) == "hello\noops\n");
-}
-
-TEST_CASE("build: a Dockerfile in a tar becomes an image, and what is wrong in one is said",
-          "[07][build]") {
-    const TestDaemon daemon;
-    const drydock::TempDir context("drydock-context-");
-    std::ofstream(context.path() / "Dockerfile")
-        << "FROM drydock/base\nENV A=b\nRUN echo built > /made\nCMD [\"cat\", \"/made\"]\n";
-    const auto tar = drydock::testing::run_program({"tar", "-C", context.path(), "-c", "."});
-    REQUIRE(tar.status == 0);
-    const auto post = [&](const std::string& body) {
-        HttpRequestUnderWay build(daemon.socket(), "POST", "/build?t=demo&version=1", "",
-                                  "Content-Type: application/x-tar\r\nContent-Length: " +
-                                      std::to_string(body.size()) + "\r\n");
-        drydock::write_all(build.fd(), body, "context");
-        return build.finish();
-    };
-    const Reply reply = post(tar.out);
-    CHECK(reply.status == 200);
-    CHECK_THAT(reply.body, ContainsSubstring("Step 1/4") &&
-                               ContainsSubstring("Successfully built") &&
-                               ContainsSubstring("Successfully tagged demo:latest") &&
-                               ContainsSubstring("\"aux\""));
-    const json made = daemon.call("POST", "/containers/create", R"({"Image":"demo"})").json();
-    const std::string id = made["Id"];
-    CHECK(daemon.call("POST", "/containers/" + id + "/start").status == 204);
-    CHECK(daemon.wait(id) == 0);
-    CHECK(daemon.logs(id) == "built\n");
-    CHECK(daemon.call("DELETE", "/images/demo").status == 409);
-    const json jobs = daemon.get("/drydock/jobs").json();
-    CHECK(jobs[0]["Kind"] == "build");
-    CHECK(jobs[0]["Outcome"] == "done");
-
-    std::ofstream(context.path() / "Dockerfile") << "FROM drydock/base\nRUN exit 7\n";
-    const Reply failed =
-        post(drydock::testing::run_program({"tar", "-C", context.path(), "-c", "."}).out);
-    CHECK(failed.status == 200);
-    CHECK_THAT(failed.body, ContainsSubstring("\"errorDetail\"") &&
-                                ContainsSubstring("returned a non-zero code: 7"));
-    std::ofstream(context.path() / "Dockerfile") << "FORM drydock/base\n";
-    CHECK(
-        post(drydock::testing::run_program({"tar", "-C", context.path(), "-c", "."}).out).status ==
-        400);
-}
-
-TEST_CASE("save and load: an image goes out as a tar and comes back", "[07][images]") {
-    const TestDaemon daemon;
-    const Reply saved = daemon.get("/images/get?names=drydock/base");
-    CHECK(saved.status == 200);
-    REQUIRE(saved.body.size() > 100'000);
-    CHECK(daemon.call("DELETE", "/images/drydock/base").status == 200);
-    CHECK(daemon.get("/images/json").json().empty());
-    HttpRequestUnderWay load(daemon.socket(), "POST", "/images/load", "",
-                             "Content-Type: application/x-tar\r\nContent-Length: " +
-                                 std::to_string(saved.body.size()) + "\r\n");
-    drydock::write_all(load.fd(), saved.body, "archive");
-    CHECK_THAT(load.finish().body, ContainsSubstring("Loaded image: drydock/base:latest"));
-    CHECK(daemon.get("/images/drydock/base/json").status == 200);
-    CHECK(daemon.get("/images/nothing/get").status == 404);
 }
 
 }  // namespace

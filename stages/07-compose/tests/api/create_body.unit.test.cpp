@@ -31,6 +31,10 @@ TEST_CASE("create: limits arrive in the units of the API", "[07][create]") {
     CHECK(config.limits.memory_bytes == 268435456);
     CHECK(config.limits.nano_cpus == 500'000'000);
     CHECK(config.limits.pids == 20);
+    const auto more = read_create_body(json::parse(
+        R"({"Image": "i", "HostConfig": {"MemoryReservation": 8388608, "CpusetCpus": "0"}})"));
+    CHECK(more.limits.memory_reservation_bytes == 8388608);
+    CHECK(more.limits.cpuset_cpus == "0");
     const auto quota = read_create_body(
         json::parse(R"({"Image": "i", "HostConfig": {"CpuQuota": 25000, "CpuPeriod": 50000}})"));
     CHECK(quota.limits.nano_cpus == 500'000'000);
@@ -50,10 +54,9 @@ TEST_CASE("create: what is not there yet is refused by its name, never left asid
         CHECK_THROWS_AS(read_create_body(parsed), drydock::NotImplemented);
     };
     refused(R"({"HostConfig": {"CapAdd": ["ALL"]}})");
-    refused(R"({"HostConfig": {"Binds": ["/:/host"]}})");
-    refused(R"({"HostConfig": {"Mounts": [{"Type": "bind", "Source": "/", "Target": "/host"}]}})");
-    refused(R"({"HostConfig": {"RestartPolicy": {"Name": "always"}}})");
-    refused(R"({"HostConfig": {"MemoryReservation": 8388608}})");
+    refused(R"({"HostConfig": {"Privileged": true}})");
+    refused(R"({"HostConfig": {"Mounts": [{"Type": "volume", "Source": "v", "Target": "/x",
+                "VolumeOptions": {"Subpath": "y"}}]}})");
     refused(R"({"HostConfig": {"LogConfig": {"Config": {"tag": "x"}}}})");
     CHECK_THROWS_WITH(
         read_create_body(json::parse(R"({"Image":"i","HostConfig":{"Privileged":true}})")),

@@ -10,6 +10,7 @@ using drydock::testing::ContainsSubstring;
 using drydock::testing::HttpRequestUnderWay;
 using drydock::testing::Reply;
 using drydock::testing::TestDaemon;
+using nlohmann::json;
 
 TEST_CASE("daemon: every answer carries the headers clients read", "[07][api]") {
     const TestDaemon daemon;
@@ -38,8 +39,8 @@ TEST_CASE("daemon: errors are docker's JSON with docker's content type", "[07][a
     CHECK(daemon.get("/v1.99/info").status == 400);
     CHECK(daemon.get("/containers/nobody/json").json()["message"] == "No such container: nobody");
     CHECK(daemon.get("/images/nothing/json").json()["message"] == "No such image: nothing:latest");
-    CHECK(daemon.get("/system/df").status == 501);
-    CHECK(daemon.get("/system/df").json()["message"] == "not implemented: system df");
+    CHECK(daemon.get("/images/search?term=x").status == 501);
+    CHECK(daemon.get("/images/search?term=x").json()["message"] == "not implemented: search");
     CHECK(daemon.get("/networks/x").status == 404);
     CHECK(daemon.get("/services").status == 503);
 }
@@ -123,6 +124,28 @@ TEST_CASE("daemon: the base image is there from the start", "[07][api]") {
     CHECK(daemon.get("/images/mine:2/json").json()["Id"] == image["Id"]);
     const auto removed = daemon.call("DELETE", "/images/mine:2").json();
     CHECK(removed == nlohmann::json::parse(R"([{"Untagged":"mine:2"}])"));
+}
+
+TEST_CASE("system df: images, containers with what they wrote, volumes with who uses them",
+          "[07][df]") {
+    const TestDaemon daemon;
+    const std::string id =
+        daemon.run("head -c 100000 /dev/zero > /big; head -c 5000 /dev/zero > /v/x",
+                   {{"HostConfig", {{"Binds", {"vol:/v"}}}}});
+    CHECK(daemon.wait(id) == 0);
+    const json use = daemon.get("/system/df").json();
+    CHECK(use["LayersSize"].get<std::uint64_t>() > 100'000);
+    REQUIRE(use["Images"].size() == 1);
+    CHECK(use["Images"][0]["Containers"] == 1);
+    REQUIRE(use["Containers"].size() == 1);
+    CHECK(use["Containers"][0]["SizeRw"] == 100'000);
+    REQUIRE(use["Volumes"].size() == 1);
+    CHECK(use["Volumes"][0]["UsageData"]["Size"] == 5000);
+    CHECK(use["Volumes"][0]["UsageData"]["RefCount"] == 1);
+    CHECK(use["BuildCache"].is_array());
+    CHECK(daemon.get("/system/df?type=volume").json()["Images"].is_null());
+    CHECK(daemon.call("POST", "/containers/prune").json()["SpaceReclaimed"] == 100'000);
+    CHECK(daemon.call("POST", "/build/prune").json()["SpaceReclaimed"] == 0);
 }
 
 }  // namespace

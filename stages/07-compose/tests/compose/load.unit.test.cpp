@@ -112,13 +112,11 @@ TEST_CASE("parse_project: a wrong key is told with its place and the nearest rig
 TEST_CASE("parse_project: what Compose has and Drydock has not is told as that",
           "[07][compose][load]") {
     for (const char* line :
-         {"links: [b]", "restart: always", "healthcheck: {test: x}", "network_mode: \"service:b\"",
-          "depends_on: {b: {condition: service_healthy}}",
-          "deploy: {resources: {reservations: {}}}"}) {
+         {"links: [b]", "network_mode: \"service:b\"", "deploy: {resources: {reservations: {}}}"}) {
         CHECK_THAT(wrong(line),
                    ContainsSubstring("not implemented: ") && ContainsSubstring("compose.yaml:4:"));
     }
-    CHECK_THROWS_AS(parse("services: {a: {image: x}}\nvolumes: {v: {}}\n"),
+    CHECK_THROWS_AS(parse("services: {a: {image: x}}\nsecrets: {v: {}}\n"),
                     drydock::NotImplemented);
     CHECK_THROWS_WITH(parse("x-c: &c {image: x}\nservices:\n  a:\n    <<: *c\n"),
                       ContainsSubstring("not implemented") && ContainsSubstring(":4:5"));
@@ -155,6 +153,66 @@ networks:
     CHECK_THAT(wrong("networks: [nowhere]"), ContainsSubstring("no such network"));
     CHECK_THAT(wrong("ports: [\"x\"]"), ContainsSubstring("is no port"));
     CHECK_THAT(wrong("ports: [{published: 80}]"), ContainsSubstring("has no target"));
+}
+
+TEST_CASE("parse_project: volumes, in both forms, and of the project", "[07][compose][load]") {
+    const Project project = parse(R"(services:
+  a:
+    image: x
+    volumes:
+      - data:/data:ro
+      - ./src:/src
+      - /anonymous
+      - {type: tmpfs, target: /t, tmpfs: {size: 1m}}
+      - {type: volume, source: data, target: /again, volume: {nocopy: true}}
+volumes:
+  data: {labels: {a: b}}
+  other: {external: true, name: theirs}
+)");
+    const auto& volumes = project.service("a").volumes;
+    REQUIRE(volumes.size() == 5);
+    CHECK(volumes[0].type == "volume");
+    CHECK(volumes[0].mode == "ro");
+    CHECK(volumes[1].type == "bind");
+    CHECK(volumes[1].source == "/srv/My Shop/src");
+    CHECK(volumes[2].source.empty());
+    CHECK(volumes[3].mode == "size=1048576");
+    CHECK(volumes[4].mode == "nocopy");
+    REQUIRE(project.volumes.size() == 2);
+    CHECK(project.volumes[1].external);
+    CHECK_THROWS_WITH(parse("services: {a: {image: x, volumes: [\"none:/x\"]}}\n"),
+                      ContainsSubstring("\"none\""));
+    CHECK_THAT(wrong("volumes: [{type: magic, target: /x}]"), ContainsSubstring(":4:"));
+}
+
+TEST_CASE("parse_project: restart, health checks and what services wait for",
+          "[07][compose][load]") {
+    const Project project = parse(R"(services:
+  a:
+    image: x
+    restart: on-failure:3
+    stop_grace_period: 1m30s
+    healthcheck: {test: [CMD, "true"], interval: 5s, timeout: 500ms, retries: 4}
+    depends_on: {b: {condition: service_healthy, required: false}}
+  b: {image: x, healthcheck: {test: curl x}}
+  c: {image: x, healthcheck: {disable: true}, restart: no}
+)");
+    const Service& a = project.service("a");
+    CHECK(a.container.restart.policy == "on-failure");
+    CHECK(a.container.restart.retries == 3);
+    CHECK(a.container.stop_timeout == 90);
+    REQUIRE(a.container.health);
+    CHECK(a.container.health->test == std::vector<std::string>{"CMD", "true"});
+    CHECK(a.container.health->timeout == 500'000'000);
+    CHECK(a.dependencies.at("b").condition == "service_healthy");
+    CHECK_FALSE(a.dependencies.at("b").required);
+    CHECK(project.service("b").container.health->test ==
+          std::vector<std::string>{"CMD-SHELL", "curl x"});
+    CHECK(project.service("c").container.health->test == std::vector<std::string>{"NONE"});
+    CHECK_THAT(wrong("restart: sometimes"), ContainsSubstring(":4:"));
+    CHECK_THAT(wrong("healthcheck: {interval: soon}"), ContainsSubstring(":4:"));
+    CHECK_THAT(wrong("healthcheck: {test: [SHOUT, x]}"), ContainsSubstring(":4:"));
+    CHECK_THAT(wrong("depends_on: {a: {condition: service_sings}}"), ContainsSubstring(":4:"));
 }
 
 TEST_CASE("parse_project: wrong types and values are told with their place",

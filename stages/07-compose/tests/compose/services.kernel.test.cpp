@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -168,4 +170,71 @@ TEST_CASE("compose: a bad file is one line, and no daemon is started for it",
     shop.write("services:\n\ta: {image: x}\n");
     CHECK_THAT(shop.compose({"up"}).err, ContainsSubstring("compose.yaml:2:1: a tab"));
     CHECK_FALSE(fs::exists(shop.daemon.directory() / "run"));
+}
+
+TEST_CASE("compose: volumes outlive down, and go with down -v", "[07][compose][kernel]") {
+    const Shop shop(R"(services:
+  a: {image: drydock/base, command: sh -c 'cat /data/x; echo seen > /data/x', volumes: ["data:/data"]}
+volumes:
+  data: {labels: {mine: yes}}
+)");
+    CHECK(shop.compose({"up"}).status == 0);
+    CHECK(shop.compose({"down"}).status == 0);
+    CHECK(shop.daemon.run({"volume", "ls", "-q"}).out == "shop_data\n");
+    CHECK_THAT(shop.compose({"up"}).out, ContainsSubstring("seen"));
+    CHECK(shop.daemon.run({"volume", "inspect", "-f", "{{.Labels.mine}}", "shop_data"}).out ==
+          "yes\n");
+    CHECK(shop.compose({"down", "-v"}).status == 0);
+    CHECK(shop.daemon.run({"volume", "ls", "-q"}).out.empty());
+}
+
+TEST_CASE("compose: a service waits until what it depends on is healthy, or has done its work",
+          "[07][compose][kernel]") {
+    const Shop shop(R"(services:
+  last:
+    image: drydock/base
+    command: cat /d/healthy /d/done
+    volumes: ["d:/d"]
+    depends_on: {db: {condition: service_healthy}, job: {condition: service_completed_successfully}}
+  job: {image: drydock/base, command: sh -c 'sleep 0.3; echo done > /d/done', volumes: ["d:/d"]}
+  db:
+    image: drydock/base
+    command: sh -c 'sleep 0.3; echo healthy > /d/healthy; sleep 100'
+    volumes: ["d:/d"]
+    healthcheck: {test: test -e /d/healthy, interval: 100ms}
+volumes: {d: }
+)");
+    const Outcome up = shop.compose({"up", "-d"});
+    INFO(up.err);
+    REQUIRE(up.status == 0);
+    const auto logs = [&] { return shop.compose({"logs", "--no-log-prefix", "last"}).out; };
+    for (int i = 0; i < 100 && logs().empty(); ++i) {
+        ::usleep(50'000);
+    }
+    CHECK(logs() == "healthy\ndone\n");
+    CHECK(shop.compose({"exec", "-T", "db", "cat", "/d/done"}).out == "done\n");
+    CHECK(shop.compose({"exec", "-T", "-e", "A=b", "db", "sh", "-c", "echo $A; exit 4"}).status ==
+          4);
+    CHECK(shop.compose({"exec", "-T", "nobody", "true"}).status != 0);
+    CHECK(shop.compose({"pause", "db"}).status == 0);
+    CHECK_THAT(shop.compose({"ps"}).out, ContainsSubstring("(Paused)"));
+    CHECK(shop.compose({"unpause", "db"}).status == 0);
+    CHECK(shop.compose({"down", "-v", "-t", "0"}).status == 0);
+}
+
+TEST_CASE("compose: up fails when what a service waits for fails", "[07][compose][kernel]") {
+    const auto file = [](const std::string& db) {
+        return "services:\n  a: {image: drydock/base, command: sleep 100, depends_on: {db: "
+               "{condition: service_healthy}}}\n  db: {image: drydock/base, " +
+               db + "}\n";
+    };
+    const Shop shop(file("command: sleep 100"));
+    CHECK_THAT(shop.compose({"up", "-d"}).err, ContainsSubstring("has no healthcheck configured"));
+    shop.write(file("command: 'false', healthcheck: {test: 'true'}"));
+    CHECK_THAT(shop.compose({"up", "-d"}).err,
+               ContainsSubstring("dependency failed to start") && ContainsSubstring("exited (1)"));
+    shop.write(
+        file("command: sleep 100, healthcheck: {test: 'false', interval: 50ms, retries: 1}"));
+    CHECK_THAT(shop.compose({"up", "-d"}).err, ContainsSubstring("is unhealthy"));
+    CHECK(shop.daemon.run({"ps", "-aq"}).out.empty());
 }

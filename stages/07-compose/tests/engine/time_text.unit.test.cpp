@@ -32,7 +32,11 @@ TEST_CASE("Time: a query parameter is seconds with a fraction, or RFC 3339", "[0
     CHECK(drydock::parse_query_time("1700000000.000000001").time_since_epoch() ==
           1700000000s + 1ns);
     CHECK(drydock::parse_query_time("1970-01-01T00:00:02Z").time_since_epoch() == 2s);
-    CHECK_THROWS_AS(drydock::parse_query_time("yesterday"), drydock::InputError);
+    CHECK(drydock::now() - drydock::parse_query_time("1h30m") < 91min);
+    CHECK(drydock::now() - drydock::parse_query_time("1h30m") >= 90min);
+    for (const char* wrong : {"yesterday", "", "1x", "h", "-1h", "1h30"}) {
+        CHECK_THROWS_AS(drydock::parse_query_time(wrong), drydock::InputError);
+    }
 }
 
 TEST_CASE("Time: durations read as docker's", "[07][time]") {

@@ -247,7 +247,7 @@ TEST_CASE("container:x has the network, the name and the files of x", "[07][netw
     CHECK(daemon.call("POST", "/containers/" + late + "/start").status >= 400);
 }
 
-TEST_CASE("network none: loopback and nothing else; host: the host's own", "[07][network]") {
+TEST_CASE("network none: loopback and nothing else, host: the host's own", "[07][network]") {
     NetworkWorld world;
     TestDaemon& daemon = world.daemon();
     CHECK(output(daemon, "ls /sys/class/net", {{"HostConfig", {{"NetworkMode", "none"}}}}) ==

@@ -14,6 +14,11 @@ std::span<const Route> container_routes();
 std::span<const Route> stream_routes();
 std::span<const Route> network_routes();
 std::span<const Route> attach_routes();
+std::span<const Route> event_routes();
+std::span<const Route> usage_routes();
+std::span<const Route> volume_routes();
+std::span<const Route> archive_routes();
+std::span<const Route> disk_routes();
 std::span<const Route> image_routes();
 std::span<const Route> build_routes();
 /// What Docker has and Drydock has not yet: "not implemented: x", 501.

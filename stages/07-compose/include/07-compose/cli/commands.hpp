@@ -45,13 +45,24 @@ int run_attach(const Invocation& invocation);
 int run_stop(const Invocation& invocation);
 int run_restart(const Invocation& invocation);
 int run_rename(const Invocation& invocation);
+int run_pause(const Invocation& invocation);
+int run_unpause(const Invocation& invocation);
+int run_update(const Invocation& invocation);
+int run_top(const Invocation& invocation);
+int run_stats(const Invocation& invocation);
+int run_events(const Invocation& invocation);
+int run_cp(const Invocation& invocation);
+int run_diff(const Invocation& invocation);
+int run_export(const Invocation& invocation);
+int run_commit(const Invocation& invocation);
+int run_port(const Invocation& invocation);
+int run_container(const Invocation& invocation);
 int run_kill(const Invocation& invocation);
 int run_wait(const Invocation& invocation);
 int run_rm(const Invocation& invocation);
 int run_ps(const Invocation& invocation);
 int run_logs(const Invocation& invocation);
 int run_inspect(const Invocation& invocation);
-int run_port(const Invocation& invocation);
 // networks
 int run_network(const Invocation& invocation);
 // images
@@ -63,7 +74,11 @@ int run_tag(const Invocation& invocation);
 int run_rmi(const Invocation& invocation);
 int run_save(const Invocation& invocation);
 int run_load(const Invocation& invocation);
+int run_image(const Invocation& invocation);
+// volumes
+int run_volume(const Invocation& invocation);
 // the engine
+int run_system(const Invocation& invocation);
 int run_version(const Invocation& invocation);
 int run_info(const Invocation& invocation);
 int run_daemon(const Invocation& invocation);

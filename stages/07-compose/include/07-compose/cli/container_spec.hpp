@@ -7,11 +7,34 @@
 #include <string_view>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "07-compose/cli/conversation.hpp"
 #include "07-compose/cli/engine.hpp"
 #include "07-compose/cli/network_spec.hpp"
 
 namespace drydock::cli {
+
+/// "on-failure:3" in its parts.
+struct RestartSpec {
+    std::string policy{};  ///< "" and "no": none
+    int retries = 0;
+};
+/// @throws InputError naming `where` and what would be right
+RestartSpec parse_restart(std::string_view text, std::string_view where);
+
+/// How to find out whether a container works: docker's Healthcheck, times in nanoseconds, 0 for
+/// the default.
+struct HealthSpec {
+    std::vector<std::string> test{};  ///< {"CMD", …}, {"CMD-SHELL", x}, {"NONE"}; {}: the image's
+    std::int64_t interval = 0;
+    std::int64_t timeout = 0;
+    std::int64_t start_period = 0;
+    std::int64_t start_interval = 0;
+    int retries = 0;
+};
+/// Nanoseconds of "1m30s", "500ms", "2h". @throws InputError
+std::int64_t parse_duration(std::string_view text, std::string_view where);
 
 /// A container as a user asks for it, whether by flags or in a compose file.
 struct ContainerSpec {
@@ -25,7 +48,7 @@ struct ContainerSpec {
     std::string user{};
     std::string hostname{};
     std::map<std::string, std::string> labels{};
-    std::string network{};          ///< "" for the daemon's default
+    std::string network{};  ///< "" for the daemon's default
     NetworkSpec net{};
     std::int64_t memory_bytes = 0;  ///< 0: no limit
     std::int64_t nano_cpus = 0;     ///< billionths of a CPU; 0: no limit
@@ -37,7 +60,19 @@ struct ContainerSpec {
     bool stdin_once = false;        ///< its input ends with the first client that had it
     bool explain = false;
     std::vector<std::string> without{};
+    RestartSpec restart{};
+    std::optional<HealthSpec> health{};
+    std::string stop_signal{};
+    std::optional<int> stop_timeout{};   ///< seconds
+    std::vector<std::string> volumes{};  ///< as docker's -v: "SOURCE:PLACE[:MODE]", "PLACE"
+    std::vector<std::string> mounts{};   ///< as docker's --mount: "type=bind,src=…,dst=…"
+    std::vector<std::string> tmpfs{};    ///< "PLACE[:OPTIONS]"
+    std::vector<std::string> volumes_from{};
 };
+
+/// "type=volume,src=data,dst=/data,ro" as an entry of the API's HostConfig.Mounts.
+/// @throws InputError
+nlohmann::json parse_mount(std::string_view text, std::string_view where);
 
 /// The body of POST /containers/create, JSON. Keys are sorted, so equal specs give equal text.
 std::string create_body(const ContainerSpec& spec);

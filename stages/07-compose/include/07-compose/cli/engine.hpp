@@ -52,8 +52,10 @@ class Engine {
                                   const Query& query = {}, const std::string& body = {}) const;
     /// The same with a body that is written piece by piece by `write_body`, which is given the
     /// exchange.
-    [[nodiscard]] Exchange upload(const std::string& path, const Query& query,
-                                  const std::function<void(Exchange&)>& write_body) const;
+    /// @param method "POST" or "PUT"
+    Exchange upload(const std::string& path, const Query& query,
+                    const std::function<void(Exchange&)>& write_body,
+                    const std::string& method = "POST") const;
 
     /// Whether it answers /_ping.
     [[nodiscard]] bool answers() const;

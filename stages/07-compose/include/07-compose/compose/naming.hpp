@@ -23,4 +23,7 @@ std::string config_hash(const Project& project, const Service& service);
 cli::ContainerSpec container_spec(const Project& project, const Service& service, int number,
                                   const std::string& image_id);
 
+/// What the engine calls a volume of the project.
+std::string volume_name(const Project& project, const ProjectVolume& volume);
+
 }  // namespace drydock::compose

@@ -29,8 +29,14 @@ void execute(const cli::Engine& engine, const Project& project,
              const std::function<void()>& check_interrupted);
 
 /// Stops and removes containers, in the order given. @param grace from the request to SIGKILL
+/// @param volumes also their anonymous volumes
 void remove_containers(const cli::Engine& engine, const std::vector<Existing>& containers,
-                       std::chrono::seconds grace);
+                       std::chrono::seconds grace, bool volumes);
+
+/// The project's volumes are there afterwards. @throws InputError when an external one is not
+void create_volumes(const cli::Engine& engine, const Project& project);
+/// Removes those that create_volumes() made, found by their labels.
+void remove_volumes(const cli::Engine& engine, const std::string& project_name);
 /// Stops them, in the order given.
 void stop_containers(const cli::Engine& engine, const std::vector<Existing>& containers,
                      std::chrono::seconds grace);

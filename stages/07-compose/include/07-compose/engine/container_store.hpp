@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,22 @@
 #include "07-compose/engine/container.hpp"
 
 namespace drydock {
+
+/// Held by those who read a container's files. Once the container is removed its directory, which
+/// is in the trash then, goes with the last of them.
+class KeptFiles {
+  public:
+    KeptFiles() = default;
+    ~KeptFiles();
+    KeptFiles(const KeptFiles&) = delete;
+    KeptFiles& operator=(const KeptFiles&) = delete;
+    KeptFiles(KeptFiles&&) = delete;
+    KeptFiles& operator=(KeptFiles&&) = delete;
+
+  private:
+    friend class ContainerStore;
+    std::filesystem::path away_{};  ///< "" while the container is there; set before others let go
+};
 
 /// Containers on disk, a directory each: DATA_ROOT/containers/<64 hex>/ is an OCI bundle
 /// (config.json, the shim's exit.json and the log) with container.json, which survives a power cut,
@@ -27,9 +44,9 @@ class ContainerStore {
     /// Replaces state.json whole, without waiting for the disk: after a power cut nothing runs
     /// anyway.
     void save_state(const Container& container) const;
-    /// Takes the container away at once (its directory goes to the trash) and then removes what it
-    /// had.
-    void remove(const std::string& id) const;
+    /// Takes the container away at once: its directory goes to the trash. What is in it is removed
+    /// when nobody holds `files` any more, which is at once when the caller was the only one.
+    void remove(const std::string& id, std::shared_ptr<KeptFiles> files) const;
 
     /// Every container there is. A directory without container.json is a create() that never ended
     /// and is removed; one that cannot be read is left alone and told of on stderr, and the others

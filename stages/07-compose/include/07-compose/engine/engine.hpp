@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,11 +19,16 @@
 #include "03-cgroups/shim_zygote.hpp"
 #include "05-images/image_store.hpp"
 #include "05-images/runtime_config.hpp"
+#include "07-compose/engine/changes.hpp"
 #include "07-compose/engine/container.hpp"
 #include "07-compose/engine/container_store.hpp"
+#include "07-compose/engine/events.hpp"
 #include "07-compose/engine/exec_record.hpp"
 #include "07-compose/engine/exit_watcher.hpp"
 #include "07-compose/engine/jobs.hpp"
+#include "07-compose/engine/timers.hpp"
+#include "07-compose/engine/usage.hpp"
+#include "07-compose/engine/volume_store.hpp"
 #include "07-compose/engine/waiter.hpp"
 #include "07-compose/network/networks.hpp"
 
@@ -41,7 +47,8 @@ struct StopRequest {
 };
 
 struct EngineCounts {
-    std::size_t running = 0;
+    std::size_t running = 0;  ///< the paused ones are not among them
+    std::size_t paused = 0;
     std::size_t stopped = 0;
 };
 
@@ -55,7 +62,7 @@ class Engine {
   public:
     /// Opens the data root, and takes up what an earlier daemon left: a running container stays
     /// one, a dead one is exited with the code its shim noted, one that was to be removed at its
-    /// end is removed. Starts nothing.
+    /// end is removed. Those that their restart policy wants are started soon afterwards.
     /// @throws InputError when another process has the data root
     explicit Engine(EngineOptions options);
     /// Containers go on.
@@ -70,6 +77,7 @@ class Engine {
     [[nodiscard]] Jobs& jobs() noexcept { return jobs_; }
     [[nodiscard]] Networks& networks() noexcept { return networks_; }
     [[nodiscard]] const Networks& networks() const noexcept { return networks_; }
+    [[nodiscard]] Events& events() noexcept { return events_; }
     [[nodiscard]] const ContainerStore& store() const noexcept { return store_; }
     /// Where the runtime keeps its state, for builds too.
     [[nodiscard]] std::filesystem::path runtime_root() const {
@@ -96,8 +104,33 @@ class Engine {
     /// @throws EngineError Conflict "Container x is not running"; InputError for no signal
     void kill(std::string_view name, std::string_view signal);
     /// Removes it and all it had.
+    /// @param volumes also its anonymous volumes
     /// @throws EngineError Conflict when it runs and `force` is false
-    void remove(std::string_view name, bool force);
+    void remove(std::string_view name, bool force, bool volumes = false);
+    /// No process of it runs until unpause(). @throws EngineError Conflict
+    void pause(std::string_view name);
+    /// @throws EngineError Conflict when it is not paused
+    void unpause(std::string_view name);
+    /// Sets those of the limits that are given, now if it runs, and for all starts to come.
+    /// @param restart nothing: as it was
+    /// @throws InputError for what the kernel, or the other limits, do not allow
+    void update(std::string_view name, const Limits& limits,
+                const std::optional<RestartPolicy>& restart);
+    /// What it has used so far; nothing when it does not run.
+    [[nodiscard]] std::optional<ContainerUsage> usage(std::string_view name) const;
+    /// Its processes as ps(1) shows them. @param arguments of ps; "": -ef
+    /// @throws EngineError Conflict when it does not run
+    [[nodiscard]] ProcessList top(std::string_view name, const std::string& arguments);
+    /// Gives `use` the container's "/" as its processes see it, volumes included; of one that does
+    /// not run, as it would be after a start, which is held off meanwhile.
+    void with_root(std::string_view name, const std::function<void(int)>& use);
+    /// What differs from its image.
+    [[nodiscard]] std::vector<Change> changes(std::string_view name) const;
+    /// Makes an image of its image and what differs from it.
+    /// @return the image's ID
+    std::string commit(std::string_view name, const CommitRequest& request);
+    /// "copy", "export"…: what the API did by with_root().
+    void tell_of(std::string_view name, const std::string& action);
     /// @throws EngineError Conflict when the name is in use
     void rename(std::string_view name, const std::string& new_name);
 
@@ -125,10 +158,22 @@ class Engine {
                  const EndpointSettings& settings);
     /// @throws EngineError Forbidden when it is not in that network, unless `force` is true
     void disconnect(std::string_view container, std::string_view network, bool force);
+    /// The volume of that name, made if it is not there. @param name "" for a new anonymous one
+    Volume create_volume(const std::string& name, std::map<std::string, std::string> labels,
+                         std::map<std::string, std::string> options);
+    /// @throws EngineError NotFound "get x: no such volume"
+    [[nodiscard]] Volume find_volume(const std::string& name) const;
+    [[nodiscard]] std::vector<Volume> volumes() const { return volumes_.list(); }
+    /// @throws EngineError NotFound; Conflict when a container uses it
+    void remove_volume(const std::string& name);
+    /// The IDs of the containers, running or not, that have the volume.
+    [[nodiscard]] std::vector<std::string> users_of_volume(const std::string& name) const;
 
     /// Registers somebody who waits; never blocks.
     [[nodiscard]] std::shared_ptr<Waiter> wait(std::string_view name, WaitCondition condition);
 
+    /// Its files, the log among them, can be read as long as this is held, also when it is removed.
+    [[nodiscard]] std::shared_ptr<KeptFiles> keep_files(std::string_view name) const;
     /// As it is now.
     [[nodiscard]] Container find(std::string_view name) const;
     /// All of them, the newest first.
@@ -153,16 +198,34 @@ class Engine {
     void reserve_name(const std::string& name, const std::string& id);
     void take_up(Container container);
     void adopt(const EntryPtr& entry);
-    void launch(const EntryPtr& entry);
     void prepare_network(ContainerConfig& config) const;
     [[nodiscard]] ContainerOptions bundle_options(const Container& container) const;
     void start_network(const EntryPtr& entry);
+    void launch(const EntryPtr& entry, bool by_policy = false);
     void start_failed(const EntryPtr& entry, int exit_code, const std::string& error);
-    void on_exit(const std::string& id);
-    void note_exit(const EntryPtr& entry);
-    void signal(const EntryPtr& entry, int number) const;
+    void on_exit(const std::string& name);
+    void on_exec_end(const std::string& id);
+    /// @return whether it is to be started again, after how long
+    std::optional<std::chrono::milliseconds> note_exit(const EntryPtr& entry);
+    void start_later(const EntryPtr& entry, std::chrono::milliseconds delay);
+    void start_again(const std::string& id, unsigned start_number);
+    void apply_restart_policies();
+    /// It is restarting no longer. @return whether it was
+    bool give_up_restart(const EntryPtr& entry);
+    void signal(const EntryPtr& entry, int number);
+    void thaw(const EntryPtr& entry);
+    void begin_health_watch(const EntryPtr& entry);
+    void watch_health(Entry& entry, int stop);
+    void note_health(Entry& entry, HealthProbe probe, const oci::Healthcheck& check,
+                     bool in_start_period);
+    void tell(const Container& container, std::string action,
+              std::map<std::string, std::string> attributes = {});
     bool await_end(const EntryPtr& entry, std::optional<std::chrono::milliseconds> timeout);
-    void discard(const EntryPtr& entry);
+    void discard(const EntryPtr& entry, bool volumes);
+    void take_mounts(ContainerConfig& config, const Image& image);
+    void reserve_volumes(const std::vector<MountPoint>& mounts, bool reserve);
+    void remove_anonymous_volumes(const std::vector<MountPoint>& mounts);
+    void tell_of_mounts(const Container& container, const char* action);
     void save_state(const EntryPtr& entry) const;
     static void release(Entry& entry, WaitCondition least);
 
@@ -171,15 +234,20 @@ class Engine {
     ImageStore images_;
     ContainerStore store_;
     Networks networks_;
+    VolumeStore volumes_;
     Jobs jobs_{};
+    Events events_{};
     ShimZygote zygote_{};
     UniqueFd stopping_;           ///< an eventfd: readable once nobody shall wait any more
     mutable std::mutex mutex_{};  ///< guards all below, and what the entries hold
     std::map<std::string, EntryPtr> entries_{};  ///< by ID
     std::map<std::string, std::string>
         names_{};  ///< the ID behind each name; "" while it is being created
+    std::multiset<std::string> reserved_volumes_{};  ///< of containers that are being made
     std::map<std::string, std::shared_ptr<Exec>> execs_{};
+    std::map<std::string, std::shared_ptr<Exec>> watched_execs_{};  ///< those that run
     std::unique_ptr<ExitWatcher> watcher_{};
+    std::unique_ptr<Timers> timers_{};
 };
 
 }  // namespace drydock

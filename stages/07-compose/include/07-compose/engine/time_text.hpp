@@ -20,7 +20,8 @@ std::string to_text(const std::optional<Time>& time);
 /// for what is no time.
 std::optional<Time> parse_time(std::string_view text);
 
-/// A moment as query parameters have it: "1700000000", "1700000000.000000001" or RFC 3339.
+/// A moment as query parameters have it: "1700000000", "1700000000.000000001", RFC 3339, or "1h30m"
+/// for so long ago.
 /// @throws InputError naming it
 Time parse_query_time(std::string_view text);
 
