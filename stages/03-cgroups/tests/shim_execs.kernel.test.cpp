@@ -199,8 +199,8 @@ TEST_CASE("zygote: its shims are as others, and live on without it", "[03][zygot
 }
 
 TEST_CASE("zygote: a start that fails is an exception, and the next one works", "[03][zygote]") {
-    ShimZygote zygote;
     AttachFixture missing({.args = R"(["nosuch"])", .terminal = "false"});
+    ShimZygote zygote;
     try {
         static_cast<void>(zygote.start(std::move(missing.request)));
         FAIL("it started");
@@ -214,8 +214,8 @@ TEST_CASE("zygote: a start that fails is an exception, and the next one works", 
 }
 
 TEST_CASE("zygote: one that was killed is replaced, its shims go on", "[03][zygote]") {
-    ShimZygote zygote;
     AttachFixture before(command("sleep 1000"));
+    ShimZygote zygote;
     const StartedContainer running = zygote.start(std::move(before.request));
     AttachFixture after(command("exit 5"));
     const pid_t zygote_pid = drydock::parent_of(pid_of(running.shim_pidfd));

@@ -21,7 +21,7 @@ std::string shown(const char* text) {
     return result;
 }
 
-TEST_CASE("-p: every way to write it", "[07][cli][ports]") {
+TEST_CASE("run -p: every way to write it", "[07][cli][ports]") {
     CHECK(shown("80") == "||80/tcp ");
     CHECK(shown("8080:80") == "|8080|80/tcp ");
     CHECK(shown("127.0.0.1:8080:80/udp") == "127.0.0.1|8080|80/udp ");
@@ -31,7 +31,7 @@ TEST_CASE("-p: every way to write it", "[07][cli][ports]") {
     CHECK(shown("8000-8010:80") == "|8000-8010|80/tcp ");
 }
 
-TEST_CASE("-p: what is no port", "[07][cli][ports]") {
+TEST_CASE("run -p: what is no port", "[07][cli][ports]") {
     for (const char* text : {"", "x", "80:x", "80/icmp", "70000", "8000-8005:80-81", "81-80",
                              "[::1:80", "8080:0", "1:2:3:4"}) {
         INFO(text);

@@ -15,7 +15,7 @@ using nlohmann::json;
 
 }  // namespace
 
-TEST_CASE("--restart: a policy, and for on-failure a number", "[07][cli]") {
+TEST_CASE("run --restart: a policy, and for on-failure a number", "[07][cli]") {
     CHECK(parse_restart("always", "x").policy == "always");
     CHECK(parse_restart("on-failure:4", "x").retries == 4);
     for (const char* wrong : {"", "sometimes", "always:3", "on-failure:", "on-failure:-1"}) {
@@ -33,7 +33,7 @@ TEST_CASE("durations: as Go writes them, in nanoseconds", "[07][cli]") {
     }
 }
 
-TEST_CASE("--mount: words become the API's mount", "[07][cli]") {
+TEST_CASE("run --mount: words become the API's mount", "[07][cli]") {
     const json mount = parse_mount("type=volume,src=data,dst=/data,ro,volume-label=a=b", "x");
     CHECK(mount["Type"] == "volume");
     CHECK(mount["Source"] == "data");
@@ -49,7 +49,8 @@ TEST_CASE("--mount: words become the API's mount", "[07][cli]") {
     CHECK_THROWS_AS(parse_mount("dst=/x,colour=red", "x"), InputError);
 }
 
-TEST_CASE("-v: a path is bound, a name is a volume, a place alone an anonymous one", "[07][cli]") {
+TEST_CASE("run -v: a path is bound, a name is a volume, a place alone an anonymous one",
+          "[07][cli]") {
     ContainerSpec spec{.image = "i"};
     spec.volumes = {"/a:/b:ro", "name:/c", "/d", "./e:/f"};
     spec.tmpfs = {"/t:size=1m"};
@@ -80,7 +81,7 @@ TEST_CASE("stats: percentages as docker computes them", "[07][cli]") {
     CHECK(row["PIDs"] == "3");
 }
 
-TEST_CASE("--since: a duration is so long ago, anything else stays", "[07][cli]") {
+TEST_CASE("events --since: a duration is so long ago, anything else stays", "[07][cli]") {
     CHECK(moment_parameter("2026-01-02T03:04:05Z") == "2026-01-02T03:04:05Z");
     CHECK(moment_parameter("1700000000") == "1700000000");
     CHECK(std::stod(moment_parameter("10m")) > 1.7e9);
