@@ -1,7 +1,7 @@
 """Console blocks are run, and what they print is compared with what the book says.
 
-One chapter is one session: a bash in a new, empty folder and in mount, hostname and process namespaces of its own, with
-the built programs first in its PATH. In a block, "$ " begins a command and "> " continues it; then comes its output:
+One chapter is one session: a bash in a new, empty folder and in mount, hostname, process and network namespaces of its
+own, with the built programs first in its PATH. In a block, "$ " begins a command and "> " continues it; then comes its output:
 
     ...              alone on a line: any lines; inside a line: any text
     <pid:a> <ino:a>  a number, remembered as a; the same name again must be the same number
@@ -9,12 +9,15 @@ the built programs first in its PATH. In a block, "$ " begins a command and "> "
     [rc=1]           the command's exit status, when it is not 0
     !assert a != b   a relation between what was remembered
 """
+import contextlib
 import os
 import pathlib
 import re
+import select
 import shutil
 import subprocess
 import tempfile
+import time
 
 from . import chapters
 
@@ -58,19 +61,26 @@ class Session:
             "HOME": self.folder, "LC_ALL": "C.UTF-8", "TERM": "dumb", "NO_COLOR": "1", "CI": "true",
             "DRYDOCK_DATA_ROOT": f"{self.folder}/.data", "DRYDOCK_RUN_ROOT": f"{self.folder}/.run",
         }
-        # Whatever a command leaves running ends with the PID namespace; whatever it mounts, with the mount namespace.
-        isolate = ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"] if os.geteuid() == 0 else []
-        self.process = subprocess.Popen([*isolate, "bash", "--norc", "--noprofile"], cwd=self.folder, env=environment,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        # Whatever a command leaves running ends with the PID namespace, also when this program is killed; whatever it
+        # mounts, with the mount namespace; bridges, firewall rules and servers, with the network namespace.
+        isolate = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--uts", "--pid", "--net", "--fork",
+                   "--kill-child", "--mount-proc", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+        self.process = subprocess.Popen([*(isolate if os.geteuid() == 0 else []), "bash", "--norc", "--noprofile"],
+                                        cwd=self.folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
+        self.unread = b""
 
-    def run(self, text):
-        """Returns the lines printed and the exit status."""
+    def run(self, text, longest=LONGEST):
+        """Returns the lines printed and the exit status; a command that takes too long ends the session."""
         script = f"{{ {text}\n}} 2>&1 </dev/null\nprintf '\\n{MARK}%d\\n' $?\n"
         self.process.stdin.write(script.encode())
         self.process.stdin.flush()
         printed = []
-        for raw in iter(self.process.stdout.readline, b""):
-            line = raw.decode(errors="replace").rstrip("\n")
+        for line in self.lines_until(time.monotonic() + longest):
+            if line is None:
+                self.process.kill()
+                raise TimeoutError("\n".join([f"$ {text}", f"  did not end within {longest} seconds; so far it printed:",
+                                              *(f"    {line}" for line in printed)]))
             if line.startswith(MARK):
                 if printed and printed[-1] == "":
                     printed.pop()  # the newline before the mark
@@ -78,12 +88,31 @@ class Session:
             printed.append(line)
         return printed, self.process.wait()
 
+    def lines_until(self, deadline):
+        """Yields each line that is printed, and None if the deadline comes before the next."""
+        output = self.process.stdout.fileno()
+        while True:
+            line, end, rest = self.unread.partition(b"\n")
+            if end:
+                self.unread = rest
+                yield line.decode(errors="replace")
+                continue
+            if not select.select([output], [], [], max(0, deadline - time.monotonic()))[0]:
+                yield None
+            more = os.read(output, 65536)
+            if not more:
+                return
+            self.unread += more
+
     def close(self):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         try:
             self.process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -141,7 +170,10 @@ def holds(assertion, known, where):
 
 def prove_command(session, command, known, where):
     """None if the command printed what the book says, else what differs."""
-    printed, status = session.run(command.text)
+    try:
+        printed, status = session.run(command.text)
+    except TimeoutError as error:
+        raise chapters.BookError(f"{where}: {error}") from None
     command.printed = printed + ([f"[rc={status}]"] if status else [])
     assertions = [line for line in command.expected if line.startswith("!assert ")]
     expected = [line for line in command.expected if not line.startswith("!assert ")]

@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 """Tests of the tools: each rule of check-regions and check-copies has an input that breaks it."""
+import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 import unittest
 
 TOOLS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOOLS))
 import regions  # noqa: E402
+from bookmaking import console  # noqa: E402
 
 GOOD = """\
 int a() {
@@ -139,6 +143,47 @@ class CheckCopies(Tree):
             self.write(f"stages/{stage}/src/run.cpp", self.BODY)
         status, text = self.tool("check-copies")
         self.assertEqual(status, 0, text)
+
+
+class BookSession(unittest.TestCase):
+    def setUp(self):
+        self.session = console.Session(TOOLS.parent)
+        self.addCleanup(self.session.close)
+
+    def test_lines_and_status(self):
+        self.assertEqual(self.session.run("printf 'a\\nb'; (exit 3)"), (["a", "b"], 3))
+        self.assertEqual(self.session.run("true"), ([], 0))
+
+    def test_a_command_that_never_ends_is_told_with_what_it_printed(self):
+        with self.assertRaisesRegex(TimeoutError, "sleep 1000\n  did not end within 0.5 seconds.*\n    begun"):
+            self.session.run("echo begun; sleep 1000", longest=0.5)
+
+    @unittest.skipUnless(os.geteuid() == 0, "the session has namespaces of its own only when root makes it")
+    def test_what_it_leaves_running_ends_with_it_even_when_the_program_is_killed(self):
+        script = "import sys; sys.path.insert(0, sys.argv[1]); from bookmaking import console; import pathlib\n" \
+                 "session = console.Session(pathlib.Path(sys.argv[1]).parent)\n" \
+                 "print(session.folder, flush=True); session.run('sleep 1000')"
+        program = subprocess.Popen([sys.executable, "-c", script, TOOLS], stdout=subprocess.PIPE, text=True)
+        folder = program.stdout.readline().strip()
+        program.send_signal(signal.SIGKILL)
+        program.wait()
+        program.stdout.close()
+        deadline = time.monotonic() + 10
+        while self.processes_in(folder) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertEqual(self.processes_in(folder), [])
+        pathlib.Path(folder).rmdir()
+
+    @staticmethod
+    def processes_in(folder):
+        found = []
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if (process / "cwd").readlink() == pathlib.Path(folder):
+                    found.append(process.name)
+            except OSError:
+                pass  # it has ended
+        return found
 
 
 class StageDiff(unittest.TestCase):
