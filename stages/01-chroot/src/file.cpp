@@ -61,7 +61,8 @@ void write_once(int dir, const std::string& path, std::string_view bytes) {
 
 void replace_file(int dir, const std::string& name, std::string_view bytes, mode_t mode,
                   Lasts lasts) {
-    const std::string temporary = fmt::format(".{}.{}.tmp", name, ::getpid());
+    // The thread's, not the process's: two threads may replace one file at the same moment.
+    const std::string temporary = fmt::format(".{}.{}.tmp", name, ::gettid());
     UniqueFd fd = open_at(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode);
     try {
         write_all(fd.get(), bytes, temporary);

@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <string>
 #include <system_error>
+#include <thread>
 
 #include "01-chroot/error.hpp"
 #include "01-chroot/temp_dir.hpp"
@@ -45,6 +47,29 @@ TEST_CASE("replace_file: the whole file changes, with its mode, and no temporary
     struct stat status{};
     REQUIRE(::stat((dir.path() / "f").c_str(), &status) == 0);
     CHECK((status.st_mode & 07777) == 0640);
+    CHECK(std::distance(fs::directory_iterator(dir.path()), fs::directory_iterator()) == 1);
+}
+
+TEST_CASE("replace_file: two threads at once give one of their texts, whole", "[01][file]") {
+    const drydock::TempDir dir("drydock-test");
+    const drydock::UniqueFd at = drydock::open_file(dir.path(), O_RDONLY | O_DIRECTORY);
+    std::atomic<int> failures = 0;
+    const auto replace = [&](char letter) {
+        for (int i = 0; i < 300; ++i) {
+            try {
+                drydock::replace_file(at.get(), "f", std::string(20000, letter), 0600,
+                                      drydock::Lasts::Kill);
+                const std::string text = drydock::read_file(dir.path() / "f");
+                failures += text != std::string(20000, text.empty() ? '?' : text[0]) ? 1 : 0;
+            } catch (const std::system_error&) {
+                ++failures;
+            }
+        }
+    };
+    std::thread other([&] { replace('b'); });
+    replace('a');
+    other.join();
+    CHECK(failures == 0);
     CHECK(std::distance(fs::directory_iterator(dir.path()), fs::directory_iterator()) == 1);
 }
 

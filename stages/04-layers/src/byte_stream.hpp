@@ -41,10 +41,11 @@ class FileStream : public ByteStream {
     std::uint64_t bytes_ = 0;
 };
 
-/// The bytes of `file` as they were before compression: with gzip or zstd, told by the first bytes,
-/// or not at all. The stream's checks are looked at: it gives all of the right bytes, or an error.
-/// @throws InputError naming the file, the offset in it and what is wrong; NotImplemented for other
-/// compressions
+/// The bytes of `file` as they were before compression: with gzip, zstd, xz or bzip2, told by the
+/// first bytes, or not at all. The stream's checks are looked at: it gives all of the right bytes,
+/// or an error.
+/// @throws InputError naming the file, the offset in it and what is wrong; NotImplemented
+/// when libarchive was built without that compression
 std::unique_ptr<ByteStream> decompressed(FileStream& file);
 
 }  // namespace drydock

@@ -173,10 +173,11 @@ std::unique_ptr<ByteStream> decompressed(FileStream& file) {
     if (magic.starts_with("\x28\xb5\x2f\xfd"sv)) {
         return std::make_unique<FilterStream>(file, ::archive_read_support_filter_zstd, "zstd");
     }
-    if (magic.starts_with("\xfd\x37zXZ"sv) || magic.starts_with("BZh"sv)) {
-        throw NotImplemented(
-            fmt::format("{}: layers compressed with {}; gzip, zstd and plain ones can be read",
-                        file.name(), magic[0] == 'B' ? "bzip2" : "xz"));
+    if (magic.starts_with("\xfd\x37zXZ"sv)) {
+        return std::make_unique<FilterStream>(file, ::archive_read_support_filter_xz, "xz");
+    }
+    if (magic.starts_with("BZh"sv)) {
+        return std::make_unique<FilterStream>(file, ::archive_read_support_filter_bzip2, "bzip2");
     }
     return std::make_unique<PlainStream>(file);
 }

@@ -66,10 +66,11 @@ BuildWorkspace::~BuildWorkspace() {
     }
 }
 
-LayerBlob BuildWorkspace::commit() {
+LayerBlob BuildWorkspace::commit(const std::optional<std::int64_t>& latest_mtime) {
     const ActiveSnapshot snapshot = store_.snapshots().active(key_);
     const UniqueFd upper = open_file(snapshot.upper, O_RDONLY | O_DIRECTORY);
-    const LayerBlob layer = create_layer(store_.content(), upper.get());
+    const LayerBlob layer =
+        create_layer(store_.content(), upper.get(), {.latest_mtime = latest_mtime});
     store_.snapshots().commit(key_, layer.diff_id);
     return layer;
 }

@@ -40,7 +40,8 @@ class BuildWorkspace {
     [[nodiscard]] const std::filesystem::path& bundle() const noexcept { return bundle_; }
 
     /// Packs what is in the upper directory, and makes it a committed layer.
-    LayerBlob commit();
+    /// @param latest_mtime $SOURCE_DATE_EPOCH, if it is set
+    LayerBlob commit(const std::optional<std::int64_t>& latest_mtime);
 
   private:
     ImageStore& store_;

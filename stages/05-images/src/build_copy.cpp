@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -34,12 +33,9 @@ bool is_archive(const LayerView& tree, const LayerView::Found& found) {
                    magic.begin(), magic.end(), head.begin() + static_cast<std::ptrdiff_t>(at),
                    [](char a, unsigned char b) { return static_cast<unsigned char>(a) == b; });
     };
-    if (begins("BZh") || begins("\xFD"
-                                "7zXZ")) {
-        throw NotImplemented(
-            fmt::format("ADD of an archive compressed with bzip2 or xz ({})", found.path));
-    }
-    if (!begins("ustar", 257) && !begins("\x1f\x8b") && !begins("\x28\xb5\x2f\xfd")) {
+    constexpr std::string_view kXz = "\xFD\x37\x7A\x58\x5A";
+    if (!begins("ustar", 257) && !begins("\x1f\x8b") && !begins("\x28\xb5\x2f\xfd") &&
+        !begins("BZh") && !begins(kXz)) {
         return false;
     }
     try {
@@ -50,39 +46,44 @@ bool is_archive(const LayerView& tree, const LayerView::Found& found) {
     }
 }
 
-void unpack_archive(UpperWriter& writer, const CopyPlan& plan, const LayerView::Found& found,
-                    const std::filesystem::path& temporary) {
+void unpack_archive(UpperWriter& writer, const CopyPlan& plan, const LayerView& from,
+                    const LayerView::Found& found, const std::filesystem::path& temporary) {
     const TempDir unpacked("add-", temporary);
     const UniqueFd directory = open_file(unpacked.path(), O_RDONLY | O_DIRECTORY);
-    const UniqueFd archive = plan.tree->open(found, O_RDONLY);
+    const UniqueFd archive = from.open(found, O_RDONLY);
     apply_layer(archive.get(), directory.get(), {.name = found.path});
     const LayerView tree({unpacked.path()});
     CopyOptions options = plan.options;
     options.keep_owners = true;
-    writer.copy(tree, find_sources(tree, nullptr, "."), {plan.destination, true}, options);
+    writer.copy(tree, find_sources(tree, {.pattern = "."}), {plan.destination, true}, options);
 }
 
 }  // namespace
 
-mode_t parse_mode(const std::string& text) {
-    unsigned mode = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
-    if (error != std::errc{} || end != text.data() + text.size() || mode > 07777) {
-        throw InputError(fmt::format("--chmod={}: expected an octal mode, like 755", text));
-    }
-    return mode;
+CopyTree& add_tree(CopyPlan& plan, const std::filesystem::path& temporary) {
+    plan.made.push_back(std::make_unique<CopyTree>());
+    CopyTree& tree = *plan.made.back();
+    tree.directory = TempDir("copy-", temporary);
+    tree.view.emplace(std::vector{tree.directory.path()});
+    return tree;
 }
 
-void copy_planned(UpperWriter& writer, const CopyPlan& plan, bool unpack,
+void copy_planned(UpperWriter& writer, const CopyPlan& plan,
                   const std::filesystem::path& temporary) {
-    for (const std::vector<CopySource>& sources : plan.sources) {
-        for (const CopySource& source : sources) {
+    for (const CopyFrom& from : plan.from) {
+        for (const CopySource& source : from.sources) {
             const LayerView::Found& found = source.items.front().found;
-            if (unpack && !source.is_directory && is_archive(*plan.tree, found)) {
-                unpack_archive(writer, plan, found, temporary);
-            } else {
-                writer.copy(*plan.tree, {source}, {plan.destination, plan.into}, plan.options);
+            if (from.unpack && !source.is_directory && is_archive(*from.tree, found)) {
+                unpack_archive(writer, plan, *from.tree, found, temporary);
+                continue;
             }
+            CopyDestination destination{plan.destination, plan.into};
+            if (plan.parents) {
+                destination.path +=
+                    "/" + (source.is_directory ? source.path
+                                               : source.path.substr(0, source.path.rfind('/') + 1));
+            }
+            writer.copy(*from.tree, {source}, destination, plan.options);
         }
     }
 }

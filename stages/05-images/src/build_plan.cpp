@@ -68,26 +68,22 @@ std::string base_of(const BuildStage& stage, const Dockerfile& file,
     }
 }
 
-void mark_needed(BuildPlan& plan, const Dockerfile& file, std::size_t number) {
-    if (plan.needed[number]) {
-        return;
+/// What an instruction takes files from: --from of COPY, from= of RUN --mount.
+std::vector<std::string> sources_of(const Instruction& instruction) {
+    std::vector<std::string> result;
+    if (const auto flag = instruction.flags.find("from"); flag != instruction.flags.end()) {
+        result.push_back(flag->second);
     }
-    plan.needed[number] = true;
-    const BuildStage& stage = file.stages[number];
-    plan.bases[number] = base_of(stage, file, plan.global_args);
-    plan.steps += 1 + static_cast<int>(stage.instructions.size());
-    if (const auto base = stage_named(file, plan.bases[number], number)) {
-        mark_needed(plan, file, *base);
-    }
-    for (const Instruction& instruction : stage.instructions) {
-        const auto flag = instruction.flags.find("from");
-        if (flag == instruction.flags.end()) {
-            continue;
-        }
-        if (const auto source = stage_named_or_numbered(file, flag->second, number)) {
-            mark_needed(plan, file, *source);
+    for (const std::string& text : instruction.mounts) {
+        try {
+            const RunMount mount =
+                parse_run_mount(text, [](const std::string& value) { return value; });
+            result.push_back(mount.from);
+        } catch (const InputError&) {
+            continue;  // it depends on variables: what it needs is built when it is clear
         }
     }
+    return result;
 }
 
 }  // namespace
@@ -116,6 +112,26 @@ std::optional<std::size_t> stage_named_or_numbered(const Dockerfile& file, const
     return whole && number < before ? std::optional(number) : std::nullopt;
 }
 
+void need_stage(BuildPlan& plan, const Dockerfile& file, std::size_t number) {
+    if (plan.needed[number]) {
+        return;
+    }
+    plan.needed[number] = true;
+    const BuildStage& stage = file.stages[number];
+    plan.bases[number] = base_of(stage, file, plan.global_args);
+    plan.steps += 1 + static_cast<int>(stage.instructions.size());
+    if (const auto base = stage_named(file, plan.bases[number], number)) {
+        need_stage(plan, file, *base);
+    }
+    for (const Instruction& instruction : stage.instructions) {
+        for (const std::string& name : sources_of(instruction)) {
+            if (const auto source = stage_named_or_numbered(file, name, number)) {
+                need_stage(plan, file, *source);
+            }
+        }
+    }
+}
+
 // [region: plan-build]
 BuildPlan plan_build(const Dockerfile& file, const std::string& target, const BuildArgs& args) {
     BuildPlan plan{.global_args = declared_args(file, args), .target = file.stages.size() - 1};
@@ -130,7 +146,7 @@ BuildPlan plan_build(const Dockerfile& file, const std::string& target, const Bu
     plan.needed.assign(file.stages.size(), false);
     plan.bases.assign(file.stages.size(), "");
     plan.steps = static_cast<int>(file.global_args.size());
-    mark_needed(plan, file, plan.target);
+    need_stage(plan, file, plan.target);
     return plan;
 }
 // [/region]

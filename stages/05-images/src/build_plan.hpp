@@ -27,6 +27,9 @@ struct BuildPlan {
 /// @throws InputError naming file and line
 BuildPlan plan_build(const Dockerfile& file, const std::string& target, const BuildArgs& args);
 
+/// Marks the stage as needed, and what it stands on or copies from.
+void need_stage(BuildPlan& plan, const Dockerfile& file, std::size_t number);
+
 /// The stage before `before` that has this name, or (COPY --from, --target) this number.
 std::optional<std::size_t> stage_named(const Dockerfile& file, const std::string& name,
                                        std::size_t before);

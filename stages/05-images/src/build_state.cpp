@@ -226,6 +226,14 @@ SettingsChange apply_settings(BuildState& state, const Instruction& instruction,
         case Verb::Volume:
             said += apply_list(state.config.config, instruction, expanded);
             break;
+        case Verb::Healthcheck:
+            state.config.config.healthcheck = instruction.healthcheck;
+            said = instruction.text;
+            break;
+        case Verb::OnBuild:
+            state.config.config.on_build.push_back(instruction.words.front());
+            said += " " + instruction.words.front();
+            break;
         default:
             said += apply_text(state, instruction, expanded);
             break;

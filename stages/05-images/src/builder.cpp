@@ -2,25 +2,19 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
+#include <charconv>
+#include <chrono>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include "01-chroot/error.hpp"
 #include "03-cgroups/state.hpp"
 #include "05-images/base_image.hpp"
-#include "05-images/dockerfile.hpp"
-#include "05-images/runtime_config.hpp"
 
-#include "build_cache.hpp"
-#include "build_context.hpp"
-#include "build_copy.hpp"
-#include "build_plan.hpp"
-#include "build_run.hpp"
-#include "build_state.hpp"
+#include "build.hpp"
 #include "copy_tree.hpp"
 
 namespace drydock {
@@ -32,67 +26,81 @@ const std::set<std::string, std::less<>> kProxyArgs = {
     "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY",
     "http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"};
 
-class Build {
-  public:
-    Build(ImageStore& store, const BuildRequest& request,
-          const std::function<void(const BuildEvent&)>& on_event)
-        : store_(store),
-          request_(request),
-          on_event_(on_event),
-          context_(open_context(store, request)),
-          cache_(store.data_root()) {}
-
-    Image run();
-
-  private:
-    void say(const std::string& text) { on_event_({BuildEvent::Kind::Stream, text}); }
-    void check_cancelled() const {
-        if (request_.cancelled && request_.cancelled()) {
-            throw SetupError("build cancelled", std::make_error_code(std::errc::operation_canceled),
-                             kInterrupted);
+/// `text` so that expand() gives it back as it is.
+std::string literal(const std::string& text, char escape) {
+    std::string result;
+    for (const char c : text) {
+        if (c == escape || c == '$' || c == '\'' || c == '"') {
+            result += escape;
         }
+        result += c;
     }
-    [[noreturn]] void refuse(int line, std::string_view what) const {
-        throw InputError(fmt::format("{}:{}: {}", dockerfile().name, line, what));
+    return result;
+}
+
+std::int64_t seconds_of(const std::string& text) {
+    std::int64_t seconds = -1;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    if (error != std::errc{} || end != text.data() + text.size() || seconds < 0) {
+        throw InputError(fmt::format(
+            "SOURCE_DATE_EPOCH={}: expected seconds since 1970, like 1700000000", text));
     }
-    [[nodiscard]] const Dockerfile& dockerfile() const { return context_.dockerfile; }
-    void begin_step(const std::string& text) {
-        check_cancelled();
-        say(fmt::format("Step {}/{} : {}\n", ++step_, plan_.steps, text));
+    return seconds;
+}
+
+std::string rfc3339(std::int64_t seconds) {
+    const std::chrono::sys_seconds time{std::chrono::seconds(seconds)};
+    const auto day = std::chrono::floor<std::chrono::days>(time);
+    const std::chrono::year_month_day date(day);
+    const std::chrono::hh_mm_ss clock(time - day);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()),
+                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                       clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+}
+
+}  // namespace
+
+bool is_proxy_arg(const std::string& name) {
+    return kProxyArgs.contains(name);
+}
+
+Build::Build(ImageStore& store, const BuildRequest& request,
+             const std::function<void(const BuildEvent&)>& on_event)
+    : store_(store),
+      request_(request),
+      on_event_(on_event),
+      context_(open_context(store, request)),
+      cache_(store.data_root()),
+      epoch_(request.source_date_epoch) {
+    const auto given = request.build_args.find("SOURCE_DATE_EPOCH");
+    if (!epoch_ && given != request.build_args.end() && given->second) {
+        epoch_ = seconds_of(*given->second);
+        consumed_args_.insert(given->first);
     }
+}
 
-    void build_stage(std::size_t number);
-    BuildState from(const BuildStage& stage, std::size_t number);
-    Image image_named(const std::string& name);
-    void step(BuildState& state, const Instruction& instruction);
-    void declare_arg(BuildState& state, const Instruction& instruction);
-    void settings_step(BuildState& state, const Instruction& instruction);
-    void run_step(BuildState& state, const Instruction& instruction);
-    void copy_step(BuildState& state, const Instruction& instruction);
-    CopyPlan plan_copy(BuildState& state, const Instruction& instruction);
-    const LayerView& tree_of(const std::string& name);
-    std::vector<Digest> chains_of(const BuildState& state) {
-        return store_.unpack(state.layers, state.config.diff_ids, "build");
+void Build::check_cancelled() const {
+    if (request_.cancelled && request_.cancelled()) {
+        throw SetupError("build cancelled", std::make_error_code(std::errc::operation_canceled),
+                         kInterrupted);
     }
+}
 
-    bool take_cached(BuildState& state, const Digest& key);
-    void finish_step(BuildState& state, const Digest& key, const std::string& created_by,
-                     const std::optional<LayerBlob>& layer);
+void Build::refuse(int line, std::string_view what) const {
+    throw InputError(fmt::format("{}:{}: {}", dockerfile().name, line, what));
+}
 
-    void add_labels();
-    Image finish(BuildState& state);
+void Build::begin_step(const std::string& text) {
+    check_cancelled();
+    say(fmt::format("Step {}/{} : {}\n", ++step_, plan_.steps, text));
+}
 
-    ImageStore& store_;
-    const BuildRequest& request_;
-    const std::function<void(const BuildEvent&)>& on_event_;
-    BuildContext context_;
-    BuildCache cache_;
-    BuildPlan plan_{};
-    std::set<std::string> consumed_args_{};
-    std::vector<BuildState> stages_{};
-    std::map<std::string, LayerView> trees_{};  ///< of stages and images that COPY --from named
-    int step_ = 0;
-};
+/// The time that a build is said to be of is part of what it makes.
+Digest Build::key_of(const BuildState& state, std::string_view instruction,
+                     std::string_view input) const {
+    return BuildCache::key(state.id(), instruction,
+                           epoch_ ? fmt::format("{} at {}", input, *epoch_) : std::string(input));
+}
 
 Image Build::image_named(const std::string& name) {
     const Reference reference = parse_reference(name);
@@ -130,26 +138,50 @@ BuildState Build::from(const BuildStage& stage, std::size_t number) {
     } catch (const InputError& e) {
         refuse(stage.line, fmt::format("FROM: {}", e.what()));
     }
-    if (!state.config.config.on_build.empty()) {
-        throw NotImplemented(fmt::format("FROM {}, an image with ONBUILD triggers ({}:{})", base,
-                                         dockerfile().name, stage.line));
-    }
     return state;
 }
+
+void Build::named_step(BuildState& state, const Instruction& instruction,
+                       std::string_view said_by) {
+    try {
+        step(state, instruction);
+    } catch (const InputError& e) {
+        const std::string verb = instruction.text.substr(0, instruction.text.find(' '));
+        refuse(instruction.line, fmt::format("{}{}: {}", said_by, verb, e.what()));
+    }
+}
+
+// [region: onbuild]
+/// What the image behind FROM asks of those who build on it. It is done once: their own image does
+/// not hand it on.
+void Build::run_triggers(BuildState& state, const BuildStage& stage) {
+    const std::vector<std::string> triggers = std::exchange(state.config.config.on_build, {});
+    if (triggers.empty()) {
+        return;
+    }
+    say(fmt::format("# Executing {} build trigger{}\n", triggers.size(),
+                    triggers.size() == 1 ? "" : "s"));
+    state.config_text = to_text(state.config);
+    for (const std::string& trigger : triggers) {
+        check_cancelled();
+        named_step(state, parse_trigger(trigger, dockerfile().name, stage.line),
+                   fmt::format("ONBUILD of {}: ", stage.base));
+    }
+    say(fmt::format(" ---> {}\n", state.short_id()));
+}
+// [/region]
 
 void Build::build_stage(std::size_t number) {
     const BuildStage& stage = dockerfile().stages[number];
     begin_step(stage.text);
     BuildState state = from(stage, number);
     say(fmt::format(" ---> {}\n", state.short_id()));
+    current_ = number;
+    run_triggers(state, stage);
     for (const Instruction& instruction : stage.instructions) {
+        current_ = number;
         begin_step(instruction.text);
-        try {
-            step(state, instruction);
-        } catch (const InputError& e) {
-            const std::string verb = instruction.text.substr(0, instruction.text.find(' '));
-            refuse(instruction.line, fmt::format("{}: {}", verb, e.what()));
-        }
+        named_step(state, instruction);
         say(fmt::format(" ---> {}\n", state.short_id()));
     }
     stages_[number] = std::move(state);
@@ -212,7 +244,7 @@ void Build::finish_step(BuildState& state, const Digest& key, const std::string&
         state.layers.push_back(*cached.layer);
         state.config.diff_ids.push_back(layer->diff_id);
     }
-    state.config.created = timestamp();
+    state.config.created = epoch_ ? rfc3339(*epoch_) : timestamp();
     state.config.history.push_back({.created = state.config.created,
                                     .created_by = created_by,
                                     .author = state.config.author,
@@ -226,7 +258,7 @@ void Build::finish_step(BuildState& state, const Digest& key, const std::string&
 void Build::settings_step(BuildState& state, const Instruction& instruction) {
     BuildState next = state;
     const SettingsChange change = apply_settings(next, instruction, dockerfile().escape);
-    const Digest key = BuildCache::key(state.id(), change.canonical, "");
+    const Digest key = key_of(state, change.canonical, "");
     if (take_cached(next, key)) {
         state = std::move(next);
         return;
@@ -241,156 +273,11 @@ void Build::settings_step(BuildState& state, const Instruction& instruction) {
             BuildWorkspace workspace(store_);
             const ActiveSnapshot snapshot = store_.snapshots().prepare(workspace.key(), chains);
             UpperWriter(snapshot.upper, lowers).make_directory(workdir);
-            layer = workspace.commit();
+            layer = workspace.commit(epoch_);
         }
     }
     state = std::move(next);
     finish_step(state, key, change.created_by, layer);
-}
-
-void Build::run_step(BuildState& state, const Instruction& instruction) {
-    const std::vector<std::string> command =
-        instruction.exec_form ? instruction.words
-                              : shell_command(state.config.config, instruction.words.front());
-    ContainerOptions options{.entrypoint = std::vector<std::string>{}, .cmd = command};
-    std::vector<std::string> args;
-    const LookUpVariable variables = variables_of(state);
-    for (const auto& [name, value] : state.args) {
-        if (variables(name) == value) {  // not one that ENV has taken
-            args.push_back(fmt::format("{}={}", name, value));
-        }
-    }
-    options.env = args;
-    for (const auto& [name, value] : request_.build_args) {
-        if (value && kProxyArgs.contains(name) && !state.args.contains(name)) {
-            options.env.push_back(fmt::format("{}={}", name, *value));  // in no key and no history
-            consumed_args_.insert(name);
-        }
-    }
-    const auto flag = instruction.flags.find("network");
-    const std::string network = flag == instruction.flags.end() || flag->second == "default"
-                                    ? request_.network
-                                    : flag->second;
-    if (network == "host") {
-        options.network_namespace = "host";
-        options.mounts.push_back({.destination = "/etc/resolv.conf",
-                                  .type = "bind",
-                                  .source = "/etc/resolv.conf",
-                                  .options = {"bind", "ro"}});
-    }
-    const std::string prefix =
-        args.empty() ? "" : fmt::format("|{} {} ", args.size(), fmt::join(args, " "));
-    const std::string shown = fmt::format("{}", fmt::join(command, " "));
-    const Digest key = BuildCache::key(
-        state.id(), fmt::format("RUN {}", nlohmann::json{args, command, network}.dump()), "");
-    if (take_cached(state, key)) {
-        return;
-    }
-    BuildWorkspace workspace(store_);
-    make_bundle(store_, state.config.config, chains_of(state), options,
-                {.directory = workspace.bundle(), .key = workspace.key()});
-    const std::string short_key = workspace.key().substr(6, 12);
-    say(fmt::format(" ---> Running in {}\n", short_key));
-    const int status = run_with_output(
-        workspace.bundle(), workspace.key(),
-        request_.runtime_root.empty() ? store_.data_root() / "runtime" : request_.runtime_root,
-        [&](std::string_view text) { say(std::string(text)); }, request_.cancelled);
-    check_cancelled();
-    if (status != 0) {
-        throw SetupError(
-            fmt::format("The command '{}' returned a non-zero code: {}", shown, status), {},
-            status);
-    }
-    const LayerBlob layer = workspace.commit();
-    say(fmt::format("Removing intermediate container {}\n", short_key));
-    finish_step(state, key, prefix + shown, layer);
-}
-
-const LayerView& Build::tree_of(const std::string& name) {
-    const auto known = trees_.find(name);
-    if (known != trees_.end()) {
-        return known->second;
-    }
-    const auto stage = stage_named_or_numbered(dockerfile(), name, stages_.size());
-    std::vector<Digest> chains;
-    if (stage) {
-        if (!plan_.needed[*stage] || stages_[*stage].config_text.empty()) {
-            throw InputError(fmt::format("--from={}: that stage is not before this one", name));
-        }
-        chains = chains_of(stages_[*stage]);
-    } else {
-        chains = store_.unpack(image_named(name));
-    }
-    return trees_.emplace(name, LayerView(layer_directories(store_, chains))).first->second;
-}
-
-CopyPlan Build::plan_copy(BuildState& state, const Instruction& instruction) {
-    const LookUpVariable variables = variables_of(state);
-    const auto expanded = [&](const std::string& text) {
-        return expand(text, variables, dockerfile().escape);
-    };
-    const auto flag = [&](const char* name) -> std::string {
-        const auto found = instruction.flags.find(name);
-        return found == instruction.flags.end() ? "" : expanded(found->second);
-    };
-    CopyPlan plan;
-    const std::string from = flag("from");
-    plan.tree = from.empty() ? &*context_.tree : &tree_of(from);
-    const std::string last = expanded(instruction.words.back());
-    plan.destination = path_in_image(state.config.config, last);
-    plan.into = last.ends_with('/') || last == "." || last.ends_with("/.") || last.ends_with("..");
-    for (std::size_t i = 0; i + 1 < instruction.words.size(); ++i) {
-        const std::string pattern = expanded(instruction.words[i]);
-        if (instruction.verb == Verb::Add &&
-            (pattern.starts_with("http://") || pattern.starts_with("https://") ||
-             pattern.starts_with("git@"))) {
-            throw NotImplemented(
-                fmt::format("ADD of a URL ({}:{})", dockerfile().name, instruction.line));
-        }
-        plan.sources.push_back(
-            find_sources(*plan.tree, from.empty() ? &context_.rules : nullptr, pattern));
-        plan.input += digest_of(*plan.tree, plan.sources.back(), false).text() + " ";
-    }
-    const std::size_t count =
-        plan.sources.size() == 1 ? plan.sources.front().size() : plan.sources.size();
-    if (count > 1 && !plan.into) {
-        throw InputError(
-            fmt::format("\"{}\": with more than one source the destination must be a "
-                        "directory and end with /",
-                        last));
-    }
-    if (const std::string owner = flag("chown"); !owner.empty()) {
-        const LayerView image(layer_directories(store_, chains_of(state)));
-        const oci::User user = resolve_owner(owner, file_reader(image));
-        plan.options.uid = user.uid;
-        plan.options.gid = user.gid;
-    }
-    if (const std::string mode = flag("chmod"); !mode.empty()) {
-        plan.options.mode = parse_mode(mode);
-    }
-    return plan;
-}
-
-void Build::copy_step(BuildState& state, const Instruction& instruction) {
-    const CopyPlan plan = plan_copy(state, instruction);
-    const std::string verb = instruction.verb == Verb::Add ? "ADD" : "COPY";
-    const std::string canonical =
-        fmt::format("{} {}", verb,
-                    nlohmann::json{plan.destination, plan.into, plan.options.uid, plan.options.gid,
-                                   plan.options.mode ? static_cast<int>(*plan.options.mode) : -1,
-                                   instruction.words.size()}
-                        .dump());
-    const Digest key = BuildCache::key(state.id(), canonical, plan.input);
-    if (take_cached(state, key)) {
-        return;
-    }
-    const std::vector<Digest> chains = chains_of(state);
-    BuildWorkspace workspace(store_);
-    const ActiveSnapshot snapshot = store_.snapshots().prepare(workspace.key(), chains);
-    UpperWriter writer(snapshot.upper, layer_directories(store_, chains));
-    copy_planned(writer, plan, instruction.verb == Verb::Add, store_.data_root() / "tmp");
-    const LayerBlob layer = workspace.commit();
-    finish_step(state, key, "/bin/sh -c #(nop) " + instruction.text, layer);
 }
 
 Image Build::finish(BuildState& state) {
@@ -409,7 +296,7 @@ Image Build::finish(BuildState& state) {
     }
     std::vector<std::string> unused;
     for (const auto& [name, value] : request_.build_args) {
-        if (!consumed_args_.contains(name) && !kProxyArgs.contains(name)) {
+        if (!consumed_args_.contains(name) && !is_proxy_arg(name)) {
             unused.push_back(name);
         }
     }
@@ -423,18 +310,6 @@ Image Build::finish(BuildState& state) {
         say(fmt::format("Successfully tagged {}\n", familiar(name)));
     }
     return store_.get(image.id.text());
-}
-
-/// `text` so that expand() gives it back as it is.
-std::string literal(const std::string& text, char escape) {
-    std::string result;
-    for (const char c : text) {
-        if (c == escape || c == '$' || c == '\'' || c == '"') {
-            result += escape;
-        }
-        result += c;
-    }
-    return result;
 }
 
 /// Labels of the request are one more instruction, as docker has it.
@@ -473,8 +348,6 @@ Image Build::run() {
     }
     return finish(stages_[plan_.target]);
 }
-
-}  // namespace
 
 // [region: build-image]
 Image build_image(ImageStore& store, const BuildRequest& request,

@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <sys/sendfile.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
@@ -70,25 +73,92 @@ CopySource source_of(const LayerView& tree, const IgnoreRules* rules, const Laye
 }
 
 /// Every path that the pattern matches, part by part.
-void match_parts(const LayerView& tree, const IgnoreRules* rules, const std::string& at,
-                 std::string_view pattern, std::vector<CopySource>& sources) {
-    const std::size_t slash = pattern.find('/');
-    const std::string_view part = pattern.substr(0, slash);
-    const auto directory = tree.find(at);
-    if (!directory || !S_ISDIR(directory->status.st_mode)) {
-        return;
-    }
-    for (const auto& [name, listed] : tree.list(*directory)) {
-        if (!matches_glob(part, name)) {
-            continue;
+class Matcher {
+  public:
+    Matcher(const LayerView& tree, const FindSources& what, std::vector<CopySource>& sources)
+        : tree_(tree), what_(what), sources_(sources) {}
+
+    void match(const std::string& at, std::string_view pattern) {
+        const std::size_t slash = pattern.find('/');
+        const std::string_view part = pattern.substr(0, slash);
+        const bool last = slash == std::string_view::npos;
+        const bool any_depth = what_.deep && part == "**" && !last;
+        const auto directory = tree_.find(at.empty() ? "/" : at);
+        if (!directory || !S_ISDIR(directory->status.st_mode)) {
+            return;
         }
-        const std::string path = (at == "/" ? "" : at) + "/" + name;
-        if (slash != std::string_view::npos) {
-            match_parts(tree, rules, path, pattern.substr(slash + 1), sources);
-        } else if (const auto found = tree.find(path); found && worth_entering(rules, path)) {
-            sources.push_back(source_of(tree, rules, *found, name));
+        if (any_depth) {
+            match(at, pattern.substr(slash + 1));
+        }
+        for (const auto& [name, listed] : tree_.list(*directory)) {
+            const std::string path = fmt::format("{}/{}", at, name);
+            if (any_depth) {
+                if (S_ISDIR(listed.status.st_mode)) {
+                    match(path, pattern);
+                }
+            } else if (matches_glob(part, name)) {
+                if (last) {
+                    add(path, name);
+                } else {
+                    match(path, pattern.substr(slash + 1));
+                }
+            }
         }
     }
+
+  private:
+    void add(const std::string& path, const std::string& name) {
+        const auto found = tree_.find(path);
+        if (found && worth_entering(what_.rules, path)) {
+            sources_.push_back(source_of(tree_, what_.rules, *found, name));
+            sources_.back().path = path.substr(1);
+        }
+    }
+
+    const LayerView& tree_;
+    const FindSources& what_;
+    std::vector<CopySource>& sources_;
+};
+
+/// Those that a COPY takes along: what a program may do (file capabilities), and the user's own.
+bool is_copied_attribute(std::string_view name) {
+    return name.starts_with("user.") || name == "security.capability";
+}
+
+std::map<std::string, std::string> attributes_of(int fd, const std::string& path) {
+    // Nearly no file has one, so the question is asked first.
+    const ssize_t needed = ::flistxattr(fd, nullptr, 0);
+    if (needed == 0 || (needed == -1 && errno == EOPNOTSUPP)) {
+        return {};
+    }
+    std::string names(std::size_t{64} << 10U, '\0');  // XATTR_LIST_MAX
+    const ssize_t length = ::flistxattr(fd, names.data(), names.size());
+    names.resize(static_cast<std::size_t>(check(length, "flistxattr({})", path)));
+    std::map<std::string, std::string> result;
+    for (std::string_view rest = names; !rest.empty();) {
+        const std::string name(rest.substr(0, rest.find('\0')));
+        rest.remove_prefix(std::min(name.size() + 1, rest.size()));
+        if (is_copied_attribute(name)) {
+            std::string value(std::size_t{64} << 10U, '\0');  // XATTR_SIZE_MAX
+            const ssize_t size = ::fgetxattr(fd, name.c_str(), value.data(), value.size());
+            value.resize(static_cast<std::size_t>(check(size, "fgetxattr({}, {})", path, name)));
+            result.emplace(name, std::move(value));
+        }
+    }
+    return result;
+}
+
+void hash_attributes(int fd, const std::string& path, Sha256& hash) {
+    for (const auto& [name, value] : attributes_of(fd, path)) {
+        hash.update(fmt::format("{}:{}={}:", name.size(), name, value.size()));
+        hash.update(value);
+    }
+}
+
+void hash_content(const LayerView& tree, const LayerView::Found& found, Sha256& hash) {
+    const UniqueFd fd = tree.open(found, O_RDONLY | O_NONBLOCK);
+    hash_attributes(fd.get(), found.path, hash);
+    hash.update(digest_of_file(fd.get(), found.path).text());
 }
 
 /// "a/./b", "../a" and "/a/b/" without what leads nowhere or out.
@@ -96,31 +166,58 @@ std::string clean(const std::string& pattern) {
     return std::filesystem::path("/" + pattern).lexically_normal().native();
 }
 
-void hash_content(const LayerView& tree, const LayerView::Found& found, Sha256& hash) {
-    const UniqueFd fd = tree.open(found, O_RDONLY | O_NONBLOCK);
-    hash.update(digest_of_file(fd.get(), found.path).text());
-}
-
 }  // namespace
 
-std::vector<CopySource> find_sources(const LayerView& tree, const IgnoreRules* rules,
-                                     const std::string& pattern) {
-    std::string path = clean(pattern);
+std::vector<CopySource> find_sources(const LayerView& tree, const FindSources& what) {
+    std::string path = clean(what.pattern);
     while (path.size() > 1 && path.ends_with('/')) {
         path.pop_back();
     }
     std::vector<CopySource> sources;
     const auto found = tree.find(path);
-    if (found && (path == "/" || worth_entering(rules, path))) {
-        sources.push_back(source_of(tree, rules, *found, path.substr(path.rfind('/') + 1)));
+    if (found && (path == "/" || worth_entering(what.rules, path))) {
+        sources.push_back(source_of(tree, what.rules, *found, path.substr(path.rfind('/') + 1)));
+        sources.back().path = path.substr(1);
     } else if (is_glob(path)) {
-        match_parts(tree, rules, "/", std::string_view(path).substr(1), sources);
+        Matcher(tree, what, sources).match("", std::string_view(path).substr(1));
     }
     if (sources.empty()) {
-        throw InputError(fmt::format("\"{}\": no such file or directory in the {}", pattern,
-                                     rules != nullptr ? "build context" : "source image"));
+        throw InputError(fmt::format("\"{}\": no such file or directory in the {}", what.pattern,
+                                     what.rules != nullptr ? "build context" : "source image"));
+    }
+    const std::size_t pivot = what.deep ? ("/" + what.pattern).find("/./") : std::string::npos;
+    if (pivot != std::string::npos) {
+        const std::string above = clean(("/" + what.pattern).substr(0, pivot));
+        const auto parts = above == "/" ? 0 : std::ranges::count(above, '/');
+        for (CopySource& source : sources) {
+            for (auto i = parts; i > 0; --i) {
+                source.path.erase(0, std::min(source.path.find('/'), source.path.size() - 1) + 1);
+            }
+        }
     }
     return sources;
+}
+
+void leave_out(std::vector<CopySource>& sources, const std::vector<std::string>& patterns) {
+    if (patterns.empty()) {
+        return;
+    }
+    const IgnoreRules rules(fmt::format("{}", fmt::join(patterns, "\n")), "--exclude");
+    std::erase_if(sources, [&](const CopySource& source) {
+        return !source.is_directory && rules.ignores(source.name);
+    });
+    for (CopySource& source : sources) {
+        std::vector<CopyItem> kept;
+        // From the end: what is in a directory comes before it, and keeps it if it is kept.
+        for (auto item = source.items.rbegin(); item != source.items.rend(); ++item) {
+            const bool holds = !kept.empty() && kept.back().below.starts_with(item->below + "/");
+            if (item->below.empty() || holds || !rules.ignores(item->below)) {
+                kept.push_back(std::move(*item));
+            }
+        }
+        std::ranges::reverse(kept);
+        source.items = std::move(kept);
+    }
 }
 
 // [region: content-digest]
@@ -140,6 +237,9 @@ Digest digest_of(const LayerView& tree, const std::vector<CopySource>& sources, 
                 hash.update(fmt::format("{}:{}", target.size(), target));
             } else if (S_ISREG(status.st_mode)) {
                 hash_content(tree, item.found, hash);
+            } else if (S_ISDIR(status.st_mode)) {
+                const UniqueFd fd = tree.open(item.found, O_RDONLY | O_DIRECTORY);
+                hash_attributes(fd.get(), item.found.path, hash);
             }
             hash.update("\n");
         }
@@ -164,8 +264,20 @@ void set_owner_and_mode(int fd, const struct ::stat& status, const CopyOptions& 
         check(::fchown(fd, uid, gid), "fchown({}, {}, {})", name, uid, gid);
     }
     // After the owner: chown(2) takes set-user-ID bits away.
-    const mode_t mode = options.mode.value_or(status.st_mode & kPermissions);
+    const mode_t mode =
+        options.mode ? options.mode->applied(status.st_mode) : status.st_mode & kPermissions;
     check(::fchmod(fd, mode), "fchmod({}, {:o})", name, mode);
+}
+
+/// After chown(2), which takes file capabilities away.
+void copy_attributes(int from, int to, const std::string& path) {
+    for (const auto& [name, value] : attributes_of(from, path)) {
+        const int rc = ::fsetxattr(to, name.c_str(), value.data(), value.size(), 0);
+        if (rc == -1 && (errno == EOPNOTSUPP || (errno == EPERM && ::geteuid() != 0))) {
+            continue;  // this filesystem, or this user, cannot keep it
+        }
+        check(rc, "fsetxattr({}, {})", path, name);
+    }
 }
 
 void set_times(int fd, const struct ::stat& status, const std::string& name) {
@@ -253,6 +365,7 @@ void UpperWriter::copy_file(const LayerView& tree, const CopyItem& item, int par
     const UniqueFd to = open_at(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     copy_bytes(from.get(), to.get(), item.found.path);
     set_owner_and_mode(to.get(), status, options, name);
+    copy_attributes(from.get(), to.get(), item.found.path);
     set_times(to.get(), status, name);
 }
 
@@ -269,6 +382,7 @@ void UpperWriter::copy_item(const LayerView& tree, const CopyItem& item, const s
             check(::mkdirat(parent.get(), name.c_str(), 0700), "mkdir({})", to);
             const UniqueFd made = open_at(parent.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
             set_owner_and_mode(made.get(), item.found.status, options, to);
+            copy_attributes(tree.open(item.found, O_RDONLY | O_DIRECTORY).get(), made.get(), to);
             set_times(made.get(), item.found.status, to);
         }
         return;

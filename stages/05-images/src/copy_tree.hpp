@@ -23,27 +23,54 @@ struct CopyItem {
 /// What one source of COPY is: a file, or a directory whose contents are meant.
 struct CopySource {
     std::string name{};  ///< last part of its path
+    std::string path{};  ///< as the pattern named it, without "/" at the front; behind "/./" if
+                         ///< that is in it
     bool is_directory = false;
     std::vector<CopyItem> items{};  ///< directories before what is in them; sorted
 };
 
-/// What in `tree` the pattern means: a path, or a glob as Go's filepath.Match. Links in the path
-/// stay inside the tree; links below are taken as links.
-/// @param rules what of the tree is not to be seen; null: all is
+struct FindSources {
+    std::string pattern{};               ///< a path, or a glob as Go's filepath.Match
+    const IgnoreRules* rules = nullptr;  ///< what of the tree is not to be seen; null: all is
+    bool deep = false;                   ///< "**" is any number of directories (COPY --parents)
+};
+
+/// What in `tree` the pattern means. Links in the path stay inside the tree; links below are taken
+/// as links.
 /// @throws InputError when nothing matches, and for devices, sockets and FIFOs
-std::vector<CopySource> find_sources(const LayerView& tree, const IgnoreRules* rules,
-                                     const std::string& pattern);
+std::vector<CopySource> find_sources(const LayerView& tree, const FindSources& what);
+
+/// Takes out what the patterns of --exclude match: paths below a source that is a directory, the
+/// name of one that is a file.
+void leave_out(std::vector<CopySource>& sources, const std::vector<std::string>& patterns);
 
 /// The digest of names, types, permissions, link targets and contents; of owners, if they are kept.
 /// Times are left out: touching a file changes nothing that a build sees.
 Digest digest_of(const LayerView& tree, const std::vector<CopySource>& sources, bool owners);
+
+/// What --chmod says: "755", or "u=rwX,go=rX".
+struct ModeChange {
+    struct Clause {
+        mode_t who = 0;  ///< the bits it may change
+        char op = '=';
+        mode_t bits = 0;
+        bool search = false;  ///< "X": x for directories, and for files that somebody may execute
+    };
+    std::string text{};
+    std::optional<mode_t> whole{};
+    std::vector<Clause> clauses{};
+
+    [[nodiscard]] mode_t applied(mode_t mode) const;  ///< @param mode st_mode, with its type
+};
+/// @throws InputError for what is neither octal digits nor clauses of chmod(1)
+ModeChange parse_mode(const std::string& text);
 
 /// How files get into the layer.
 struct CopyOptions {
     bool keep_owners = false;
     std::uint32_t uid = 0;  ///< unless owners are kept
     std::uint32_t gid = 0;
-    std::optional<mode_t> mode{};  ///< of --chmod, for files and directories
+    std::optional<ModeChange> mode{};  ///< of --chmod, for files and directories
 };
 
 struct CopyDestination {

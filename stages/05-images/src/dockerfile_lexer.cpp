@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "01-chroot/error.hpp"
+#include "05-images/expand.hpp"
 
 namespace drydock {
 namespace {
@@ -50,24 +51,30 @@ std::optional<Directive> directive(std::string_view line) {
     return Directive{lower_case(key), std::string(value)};
 }
 
-/// "<<EOF", "3<<-'EOF'": a word that BuildKit reads as the beginning of a text of several lines.
-std::string_view heredoc_in(std::string_view text) {
-    while (!(text = trimmed(text)).empty()) {
-        const std::string_view word = text.substr(0, text.find_first_of(kBlank));
-        std::string_view rest =
-            word.substr(std::min(word.find_first_not_of("0123456789"), word.size()));
-        if (rest.starts_with("<<")) {
-            rest.remove_prefix(2);
-            rest.remove_prefix(rest.starts_with('-') ? 1 : 0);
-            rest.remove_prefix(rest.starts_with('"') || rest.starts_with('\'') ? 1 : 0);
-            if (!rest.empty() &&
-                (std::isalpha(static_cast<unsigned char>(rest[0])) != 0 || rest[0] == '_')) {
-                return word;
-            }
-        }
-        text.remove_prefix(word.size());
+/// Whether it has the form of a JSON array: then "<<" in it is text.
+bool looks_like_json(std::string_view text) {
+    while (text.starts_with("--")) {
+        text = trimmed(text.substr(std::min(text.find_first_of(kBlank), text.size())));
     }
-    return {};
+    return text.starts_with('[') && text.ends_with(']');
+}
+
+/// The part of an instruction that may have heredocs; empty when it cannot.
+std::string_view heredoc_part(const RawInstruction& raw) {
+    const auto takes = [](std::string_view name) {
+        return name == "RUN" || name == "COPY" || name == "ADD";
+    };
+    std::string_view text = raw.text;
+    if (raw.name == "ONBUILD") {
+        const std::size_t end = std::min(text.find_first_of(kBlank), text.size());
+        if (!takes(upper(text.substr(0, end)))) {
+            return {};
+        }
+        text = trimmed(text.substr(end));
+    } else if (!takes(raw.name)) {
+        return {};
+    }
+    return looks_like_json(text) ? std::string_view{} : text;
 }
 
 class Lexer {
@@ -129,6 +136,8 @@ class Lexer {
                 refuse(line_, fmt::format("escape=\"{}\": expected \\ or `", found.value));
             }
             result_.escape = found.value[0];
+        } else if (found.key == "check") {
+            result_.check = found.value;
         }
         return true;
     }
@@ -150,6 +159,9 @@ class Lexer {
         bool more = continues(line);
         std::string joined(line);
         while (more && next(line)) {
+            if (trimmed(line).empty()) {
+                result_.empty_continuations.push_back(line_);
+            }
             if (!is_comment_or_blank(line)) {
                 more = continues(line);
                 joined += line;
@@ -157,16 +169,37 @@ class Lexer {
         }
         const std::string_view all = trimmed(joined);
         const std::size_t end = std::min(all.find_first_of(kBlank), all.size());
-        raw.name = upper(all.substr(0, end));
+        raw.written_name = all.substr(0, end);
+        raw.name = upper(raw.written_name);
         raw.text = trimmed(all.substr(end));
-        if (raw.name == "RUN" || raw.name == "COPY" || raw.name == "ADD") {
-            if (const std::string_view word = heredoc_in(raw.text); !word.empty()) {
-                throw NotImplemented(
-                    fmt::format("heredocs ({}:{}: {} {})", name_, raw.line, raw.name, word));
+        for (const std::string& word : split_words(heredoc_part(raw), result_.escape)) {
+            if (auto heredoc = heredoc_of(word, result_.escape)) {
+                read_heredoc(*heredoc, raw);
+                raw.heredocs.push_back(*std::move(heredoc));
             }
         }
         return raw;
     }
+
+    // [region: heredoc]
+    /// Takes the lines up to the one that is the heredoc's name. Nothing in them is an instruction,
+    /// a comment or a continuation.
+    void read_heredoc(Heredoc& heredoc, RawInstruction& raw) {
+        std::string_view line;
+        while (next(line)) {
+            raw.heredoc_lines += fmt::format("\n{}", line);
+            if (heredoc.chomp) {
+                line.remove_prefix(std::min(line.find_first_not_of('\t'), line.size()));
+            }
+            if (line == heredoc.name) {
+                return;
+            }
+            heredoc.content += fmt::format("{}\n", line);
+        }
+        refuse(raw.line, fmt::format("{}: the heredoc \"<<{}\" has no end; expected a line \"{}\"",
+                                     raw.name, heredoc.name, heredoc.name));
+    }
+    // [/region]
 
     std::string_view rest_;
     std::string_view name_;
@@ -176,6 +209,24 @@ class Lexer {
 };
 
 }  // namespace
+
+std::optional<Heredoc> heredoc_of(std::string_view word, char escape) {
+    word.remove_prefix(std::min(word.find_first_not_of("0123456789"), word.size()));
+    if (!word.starts_with("<<") || word.find('<', 2) != std::string_view::npos) {
+        return std::nullopt;  // "<<<word" is another thing of the shell's
+    }
+    word.remove_prefix(2);
+    Heredoc result{.chomp = word.starts_with('-')};
+    word.remove_prefix(result.chomp ? 1 : 0);
+    result.expand = word.find_first_of("'\"") == std::string_view::npos;
+    try {
+        result.name =
+            expand(word, [](const std::string&) { return std::optional<std::string>(); }, escape);
+    } catch (const InputError&) {
+        return std::nullopt;
+    }
+    return result.name.empty() ? std::nullopt : std::optional(result);
+}
 
 std::string lower_case(std::string_view text) {
     std::string result(text);

@@ -18,31 +18,101 @@ bool in_name(char c) {
     return begins_name(c) || std::isdigit(static_cast<unsigned char>(c)) != 0;
 }
 
+/// Whether the whole of `text` matches: "*" is any text, "?" any character, "\\" takes the meaning
+/// off what follows.
+bool matches_text(std::string_view pattern, std::string_view text) {
+    while (!pattern.empty()) {
+        if (pattern[0] == '*') {
+            for (std::size_t taken = 0; taken <= text.size(); ++taken) {
+                if (matches_text(pattern.substr(1), text.substr(taken))) {
+                    return true;
+                }
+            }
+            return false;
+        }
+        if (text.empty()) {
+            return false;
+        }
+        const bool any = pattern[0] == '?';
+        pattern.remove_prefix(pattern[0] == '\\' && pattern.size() > 1 ? 1 : 0);
+        if (!any && pattern[0] != text[0]) {
+            return false;
+        }
+        pattern.remove_prefix(1);
+        text.remove_prefix(1);
+    }
+    return text.empty();
+}
+
+std::string without_prefix(const std::string& value, std::string_view pattern, bool longest) {
+    for (std::size_t i = 0; i <= value.size(); ++i) {
+        const std::size_t size = longest ? value.size() - i : i;
+        if (matches_text(pattern, std::string_view(value).substr(0, size))) {
+            return value.substr(size);
+        }
+    }
+    return value;
+}
+
+std::string without_suffix(const std::string& value, std::string_view pattern, bool longest) {
+    for (std::size_t i = 0; i <= value.size(); ++i) {
+        const std::size_t keep = longest ? i : value.size() - i;
+        if (matches_text(pattern, std::string_view(value).substr(keep))) {
+            return value.substr(0, keep);
+        }
+    }
+    return value;
+}
+
+/// The longest match at the first place, or at each.
+std::string replaced(const std::string& value, std::string_view pattern,
+                     const std::string& replacement, bool all) {
+    std::string result;
+    std::size_t at = 0;
+    bool more = !pattern.empty();
+    while (at < value.size()) {
+        std::size_t size = more ? value.size() - at : 0;
+        while (size > 0 && !matches_text(pattern, std::string_view(value).substr(at, size))) {
+            --size;
+        }
+        result += size > 0 ? replacement : std::string(1, value[at]);
+        more = more && (size == 0 || all);
+        at += size > 0 ? size : 1;
+    }
+    return result;
+}
+
 /// A recursive descent over one text; `at_` is the next character.
 class Expander {
   public:
     Expander(std::string_view text, const LookUpVariable& look_up, char escape)
         : text_(text), look_up_(look_up), escape_(escape) {}
 
-    /// Up to `stop`, which is not taken, or with stop 0 to the end.
-    std::string word(char stop) {
+    /// Up to one of `stops`, which is not taken; with no stops to the end.
+    std::string word(std::string_view stops) {
         std::string result;
-        while (!done() && (stop == 0 || peek() != stop)) {
+        while (!done() && stops.find(peek()) == std::string_view::npos) {
             const char c = take();
-            if (c == '\'') {
+            if (keep_quotes_ && (c == '\'' || c == '"')) {
+                result += c;
+            } else if (c == '\'') {
                 result += single_quoted();
             } else if (c == '"') {
                 result += double_quoted();
             } else if (c == '$') {
                 result += variable();
             } else if (c == escape_) {
-                result += done() ? c : take();
+                // A pattern has its own use for it.
+                result += done() || keep_escapes_ ? std::string(1, c) : "";
+                result += done() ? "" : std::string(1, take());
             } else {
                 result += c;
             }
         }
         return result;
     }
+
+    void keep_quotes() { keep_quotes_ = true; }
 
   private:
     [[nodiscard]] bool done() const { return at_ == text_.size(); }
@@ -120,15 +190,16 @@ class Expander {
         const bool colon = peek() == ':';
         at_ += colon ? 1 : 0;
         const char op = done() ? '\0' : take();
+        if (!colon && (op == '#' || op == '%' || op == '/')) {
+            return by_pattern(op, value.value_or(""));
+        }
         if (op != '-' && op != '+' && op != '?') {
-            refuse(fmt::format("unsupported modifier behind ${{{}; expected :- - :+ + :? or ?",
-                               found));
+            refuse(fmt::format(
+                "unsupported modifier behind ${{{}; expected :- - :+ + :? ? # ## % %% / or //",
+                found));
         }
-        const std::string other = word('}');
-        if (done()) {
-            refuse("bad substitution: missing }");
-        }
-        ++at_;
+        const std::string other = word("}");
+        close_brace();
         const bool is_set = value && !(colon && value->empty());
         if (op == '+') {
             return is_set ? other : "";
@@ -139,19 +210,53 @@ class Expander {
         return is_set ? *value : other;
     }
 
+    void close_brace() {
+        if (done()) {
+            refuse("bad substitution: missing }");
+        }
+        ++at_;
+    }
+
+    /// ${v#p} and ${v##p}, ${v%p} and ${v%%p}, ${v/p/r} and ${v//p/r}; `op` is taken.
+    std::string by_pattern(char op, const std::string& value) {
+        const bool twice = !done() && peek() == op;
+        at_ += twice ? 1 : 0;
+        keep_escapes_ = true;
+        const std::string pattern = word(op == '/' ? "/}" : "}");
+        std::string replacement;
+        if (op == '/' && !done() && peek() == '/') {
+            ++at_;
+            keep_escapes_ = false;
+            replacement = word("}");
+        }
+        keep_escapes_ = false;
+        close_brace();
+        return op == '#'   ? without_prefix(value, pattern, twice)
+               : op == '%' ? without_suffix(value, pattern, twice)
+                           : replaced(value, pattern, replacement, twice);
+    }
+
     std::string_view text_;
     const LookUpVariable& look_up_;
     char escape_;
     std::size_t at_ = 0;
+    bool keep_quotes_ = false;
+    bool keep_escapes_ = false;
 };
 
 }  // namespace
 
 // [region: expand]
 std::string expand(std::string_view text, const LookUpVariable& look_up, char escape) {
-    return Expander(text, look_up, escape).word(0);
+    return Expander(text, look_up, escape).word("");
 }
 // [/region]
+
+std::string expand_heredoc(std::string_view text, const LookUpVariable& look_up) {
+    Expander expander(text, look_up, '\\');
+    expander.keep_quotes();
+    return expander.word("");
+}
 
 std::vector<std::string> split_words(std::string_view text, char escape) {
     std::vector<std::string> result;

@@ -27,7 +27,7 @@ void apply_changes(oci::ExecutionConfig& config, const std::vector<std::string>&
             if (!changes_settings(instruction.verb)) {
                 throw InputError(fmt::format(
                     "{} is not a valid change command; expected CMD, ENTRYPOINT, ENV, EXPOSE, "
-                    "LABEL, STOPSIGNAL, USER, VOLUME or WORKDIR",
+                    "HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR",
                     instruction.text));
             }
             static_cast<void>(apply_settings(state, instruction, file.escape));

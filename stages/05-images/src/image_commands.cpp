@@ -18,6 +18,7 @@
 #include "05-images/archive.hpp"
 #include "05-images/base_image.hpp"
 #include "05-images/builder.hpp"
+#include "05-images/dockerfile_check.hpp"
 #include "05-images/image_text.hpp"
 #include "05-images/run.hpp"
 
@@ -49,7 +50,27 @@ struct BuildFlags {
     std::string dockerfile{};
     std::vector<std::string> build_args{};
     std::vector<std::string> labels{};
+    std::vector<std::string> secrets{};
+    bool check = false;
 };
+
+/// Looks at the Dockerfile only. @return 1 when there is something to say, as docker does
+int check_build(const BuildFlags& flags) {
+    const BuildRequest& request = flags.request;
+    const fs::path path = flags.dockerfile.empty() ? request.context / request.dockerfile
+                                                   : fs::path(flags.dockerfile);
+    const std::string name = path.filename().native();
+    const Dockerfile file = parse_dockerfile(read_file(path, std::size_t{1} << 20U), name);
+    IgnoreRules ignored;
+    const fs::path rules = request.context / ".dockerignore";
+    if (fs::is_regular_file(rules)) {
+        ignored = IgnoreRules(read_file(rules, std::size_t{1} << 20U), ".dockerignore");
+    }
+    const DockerfileCheck check =
+        check_dockerfile(file, {.build_args = request.build_args, .ignored = &ignored});
+    std::cout << check_text(check, name);
+    return check.warnings.empty() ? 0 : 1;
+}
 
 int build(ImageStore& store, BuildFlags& flags) {
     BuildRequest& request = flags.request;
@@ -60,6 +81,16 @@ int build(ImageStore& store, BuildFlags& flags) {
         const std::size_t equals = text.find('=');
         request.labels[text.substr(0, equals)] =
             equals == std::string::npos ? "" : text.substr(equals + 1);
+    }
+    for (const std::string& text : flags.secrets) {
+        request.secrets.insert(read_build_secret(text));
+    }
+    if (flags.check) {
+        return check_build(flags);
+    }
+    // NOLINTNEXTLINE(concurrency-mt-unsafe)
+    if (const char* epoch = std::getenv("SOURCE_DATE_EPOCH"); epoch != nullptr) {
+        request.build_args.emplace("SOURCE_DATE_EPOCH", epoch);
     }
     if (request.context == "-") {
         request.context.clear();
@@ -101,6 +132,13 @@ void add_build(CLI::App& app, ImageCommand& command) {
     build_app->add_option("--network", flags->request.network, "of RUN: none or host")
         ->check(CLI::IsMember({"none", "default", "host"}));
     build_app->add_flag("--no-cache", flags->request.no_cache, "run every step");
+    build_app
+        ->add_option("--secret", flags->secrets,
+                     "for RUN --mount=type=secret: id=ID,src=FILE or id=ID,env=NAME")
+        ->type_name("SECRET")
+        ->allow_extra_args(false);
+    build_app->add_flag("--check", flags->check,
+                        "say what is odd in the Dockerfile, build nothing");
     build_app
         ->add_option("CONTEXT", flags->request.context, "directory, or - for a tar stream on stdin")
         ->required();

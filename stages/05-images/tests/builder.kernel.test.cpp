@@ -16,55 +16,14 @@
 #include "testing/catch.hpp"
 #include "testing/program.hpp"
 
-#include "store_fixture.hpp"
+#include "build_fixture.hpp"
 
 using namespace drydock;
+using drydock::testing::BuildFixture;
 using drydock::testing::ContainsSubstring;
-using drydock::testing::StoreFixture;
 using drydock::testing::write_file;
 namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
-
-namespace {
-
-struct BuildFixture : StoreFixture {
-    fs::path context = directory.path() / "context";
-    BuildRequest request{};
-    std::string output{};
-
-    BuildFixture() {
-        fs::create_directories(context);
-        request.context = context;
-        // The runtime is a program of its own, beside the other programs of this build.
-        ::setenv("DRYDOCK_PROGRAMS", testing::program_path(".").c_str(),
-                 1);  // NOLINT(concurrency-mt-unsafe)
-    }
-
-    Image build(const std::string& dockerfile) {
-        request.dockerfile_text = dockerfile;
-        output.clear();
-        return build_image(store, request, [this](const BuildEvent& event) {
-            output +=
-                event.kind == BuildEvent::Kind::Stream ? event.text : "aux " + event.text + "\n";
-        });
-    }
-    [[nodiscard]] LayerView view(const Image& image) {
-        return LayerView(layer_directories(store, store.unpack(image)));
-    }
-    [[nodiscard]] std::string read(const Image& image, const std::string& path) {
-        return view(image).read_file(path, 65536).value_or("(not there)");
-    }
-    [[nodiscard]] std::size_t count(const std::string& text) const {
-        std::size_t n = 0;
-        for (std::size_t at = output.find(text); at != std::string::npos;
-             at = output.find(text, at + 1)) {
-            ++n;
-        }
-        return n;
-    }
-};
-
-}  // namespace
 
 TEST_CASE("build_image: a small service, in docker's words", "[05][builder]") {
     BuildFixture f;
@@ -329,6 +288,10 @@ TEST_CASE("build_image: ADD unpacks a local archive, COPY does not", "[05][build
     CHECK(view.read_file("/add/x/y", 10) == "y");
     CHECK(view.find("/copy/t.tgz").has_value());
     CHECK_THROWS_AS(f.build("FROM drydock/base\nADD http://127.0.0.1/x /x\n"), NotImplemented);
+    REQUIRE(testing::run_program({"tar", "-C", (f.context / "tree").native(), "-cJf",
+                                  (f.context / "t.tar.xz").native(), "."})
+                .status == 0);
+    CHECK(f.read(f.build("FROM drydock/base\nADD t.tar.xz /add/\n"), "/add/x/y") == "y");
 }
 
 TEST_CASE("build_image: stages that are needed are built, and files come from them",

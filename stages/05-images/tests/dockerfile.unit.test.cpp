@@ -111,10 +111,97 @@ TEST_CASE("parse_dockerfile: an error names file, line, instruction and what wou
 
 TEST_CASE("parse_dockerfile: what is right and not built yet says so", "[05][dockerfile]") {
     const std::string line =
-        GENERATE("RUN <<EOF\necho\nEOF", "COPY <<EOF /f", "RUN 3<<-\"E\" cat", "HEALTHCHECK NONE",
-                 "ONBUILD RUN x", "RUN --mount=type=cache,target=/x ls", "COPY --parents a /b");
+        GENERATE("RUN --mount=type=ssh ls", "RUN --mount=type=secret,id=a,env=A ls",
+                 "RUN --security=insecure ls", "ADD --keep-git-dir=true a /b");
     INFO(line);
     CHECK_THROWS_AS(parsed(line), drydock::NotImplemented);
     CHECK_THROWS_WITH(parsed(line),
                       ContainsSubstring("not implemented: ") && ContainsSubstring("Dockerfile:2"));
+}
+
+TEST_CASE("parse_dockerfile: a heredoc is the lines up to its name, and nothing in it is read",
+          "[05][dockerfile][heredoc]") {
+    const auto run = parsed("RUN <<EOF\n# text\nFROM \\\n  x\n\nEOF\n");
+    REQUIRE(run.heredocs.size() == 1);
+    CHECK(run.heredocs[0].content == "# text\nFROM \\\n  x\n\n");
+    CHECK(run.heredocs[0].expand);
+    CHECK(run.words == Words{"<<EOF"});
+
+    const auto copy = parsed("COPY <<-a <<'b' /d/\n\t\tx\n\ta\n\ty $z\nb\n");
+    REQUIRE(copy.heredocs.size() == 2);
+    CHECK(copy.heredocs[0].content == "x\n");
+    CHECK(copy.heredocs[1].name == "b");
+    CHECK(copy.heredocs[1].content == "\ty $z\n");
+    CHECK_FALSE(copy.heredocs[1].expand);
+
+    const auto file = parse_dockerfile(
+        "FROM x\nRUN cat <<EOF && \\\n ls 3<<\"E F\"\na\nEOF\nb\nE F\nENV a=1\n", "f");
+    const auto& instructions = file.stages[0].instructions;
+    REQUIRE(instructions.size() == 2);
+    CHECK(instructions[0].heredocs.at(1).content == "b\n");
+    CHECK(instructions[1].line == 8);
+    CHECK(parsed("RUN [\"echo\", \"<<EOF\"]").heredocs.empty());
+    CHECK(parsed("RUN cat <<<word").heredocs.empty());
+    CHECK(parsed("RUN echo \"<<EOF\"").heredocs.empty());
+    CHECK(parsed("ENV a=<<EOF").heredocs.empty());
+    CHECK(parsed("ONBUILD RUN <<EOF\na\nEOF").words == Words{"RUN <<EOF\na\nEOF"});
+}
+
+TEST_CASE("parse_dockerfile: HEALTHCHECK has times and a command", "[05][dockerfile]") {
+    const auto check = parsed(
+        "HEALTHCHECK --interval=1m30s --timeout=500ms --start-period=1.5h --retries=4 CMD curl x");
+    REQUIRE(check.healthcheck);
+    CHECK(check.healthcheck->test == Words{"CMD-SHELL", "curl x"});
+    CHECK(check.healthcheck->interval == 90'000'000'000);
+    CHECK(check.healthcheck->timeout == 500'000'000);
+    CHECK(check.healthcheck->start_period == 5'400'000'000'000);
+    CHECK(check.healthcheck->retries == 4);
+    CHECK(parsed("HEALTHCHECK CMD [\"a\", \"b\"]").healthcheck->test == Words{"CMD", "a", "b"});
+    CHECK(parsed("healthcheck none").healthcheck->test == Words{"NONE"});
+}
+
+TEST_CASE("parse_run_mount: options of each type", "[05][dockerfile][mount]") {
+    const auto same = [](const std::string& value) { return value; };
+    using Mount = drydock::RunMount;
+    const Mount cache =
+        drydock::parse_run_mount("target=/c,id=k,sharing=locked,mode=0700,uid=3,type=cache", same);
+    CHECK(cache.type == Mount::Type::Cache);
+    CHECK(cache.sharing == Mount::Sharing::Locked);
+    CHECK(cache.mode == 0700U);
+    CHECK(cache.uid == 3);
+    CHECK(drydock::parse_run_mount("dst=/x,from=a,src=/y,rw", same).readonly == false);
+    CHECK(drydock::parse_run_mount("type=secret,id=s,required", same).required);
+    CHECK(drydock::parse_run_mount("type=secret,target=/a/b", same).id == "b");
+    CHECK(drydock::parse_run_mount("\"target=/a,b\"", same).target == "/a,b");
+}
+
+TEST_CASE("parse_dockerfile: an error in newer instructions names what would be right",
+          "[05][dockerfile]") {
+    const auto [text, error] = GENERATE(table<std::string, std::string>({
+        {"RUN <<EOF\nx\n", "f:2: RUN: the heredoc \"<<EOF\" has no end; expected a line \"EOF\""},
+        {"HEALTHCHECK curl x", "f:2: HEALTHCHECK: \"curl\": expected CMD or NONE"},
+        {"HEALTHCHECK CMB x", "did you mean CMD?"},
+        {"HEALTHCHECK CMD", "expected a command behind CMD"},
+        {"HEALTHCHECK NONE x", "NONE stands alone"},
+        {"HEALTHCHECK --interval=5 CMD x", "--interval=5: expected a duration"},
+        {"HEALTHCHECK --interval=1us CMD x", "expected 1ms or more"},
+        {"HEALTHCHECK --retries=x CMD x", "--retries=x: expected a number"},
+        {"HEALTHCHECK --intervall=5s CMD x",
+         "unknown flag \"--intervall\"; did you mean --interval?"},
+        {"ONBUILD FROM x", "f:2: ONBUILD: FROM is not allowed as a trigger"},
+        {"ONBUILD ONBUILD RUN x", "ONBUILD is not allowed as a trigger"},
+        {"ONBUILD RNU x", "f:2: unknown instruction \"RNU\"; did you mean RUN?"},
+        {"RUN --mount=type=cash,target=/x ls", "type=cash: expected bind, cache, tmpfs"},
+        {"RUN --mount=type=cache ls", "expected target=PATH"},
+        {"RUN --mount=type=tmpfs,target=/x,from=y ls", "has no option \"from\""},
+        {"RUN --mount=type=cache,taget=/x ls", "unknown option \"taget\"; did you mean target?"},
+        {"RUN --mount=type=cache,target=/x,mode=9 ls", "mode=9: expected an octal mode"},
+        {"RUN --mount=type=secret ls", "expected id=NAME"},
+        {"RUN --network=nome ls", "did you mean none?"},
+        {"COPY --link=maybe a /b", "--link=maybe: expected true or false"},
+        {"COPY --from=a --from=b c /d", "flag --from occurs twice"},
+    }));
+    INFO(text);
+    CHECK_THROWS_WITH(parse_dockerfile("FROM x\n" + text, "f"), ContainsSubstring(error));
+    CHECK_THROWS_AS(parse_dockerfile("FROM x\n" + text, "f"), drydock::InputError);
 }

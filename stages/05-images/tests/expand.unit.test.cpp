@@ -13,7 +13,7 @@ namespace {
 const drydock::LookUpVariable kVariables =
     [](const std::string& name) -> std::optional<std::string> {
     const std::map<std::string, std::string> values = {
-        {"a", "1"}, {"empty", ""}, {"sp", "x y"}, {"long_1", "L"}};
+        {"a", "1"}, {"empty", ""}, {"sp", "x y"}, {"long_1", "L"}, {"path", "/a/b/c.tar.gz"}};
     const auto found = values.find(name);
     return found == values.end() ? std::nullopt : std::optional(found->second);
 };
@@ -60,6 +60,17 @@ TEST_CASE("expand: every form gives what a shell gives", "[05][expand]") {
         {"$1x", "x"},
         {"/x/$a/y", "/x/1/y"},
         {"\\", "\\"},
+        {"${path#/*/}", "b/c.tar.gz"},
+        {"${path##*/}", "c.tar.gz"},
+        {"${path%.*}", "/a/b/c.tar"},
+        {"${path%%.*}", "/a/b/c"},
+        {"${path#x}", "/a/b/c.tar.gz"},
+        {"${path/b/$a}", "/a/1/c.tar.gz"},
+        {"${path//\\//_}", "_a_b_c.tar.gz"},
+        {"${path/.tar.*}", "/a/b/c"},
+        {"${path//?/x}", "xxxxxxxxxxxxx"},
+        {"${none#x}", ""},
+        {"${a#${a}}", ""},
     }));
     INFO(text);
     CHECK(drydock::expand(text, kVariables, '\\') == expected);
@@ -71,7 +82,7 @@ TEST_CASE("expand: the escape directive's character takes the backslash's place"
 
 TEST_CASE("expand: what no shell would take is refused", "[05][expand]") {
     const std::string text = GENERATE("${a", "${", "${}", "${a:", "${a:-x", "'a", "\"a", "${a:=x}",
-                                      "${a#x}", "${-x}", "${none:?}");
+                                      "${a:#x}", "${a#x", "${a/x", "${-x}", "${none:?}");
     INFO(text);
     CHECK_THROWS_AS(drydock::expand(text, kVariables, '\\'), drydock::InputError);
 }
@@ -88,4 +99,10 @@ TEST_CASE("split_words: white space in quotes and behind escapes splits nothing"
           Words{"a=\"b c\"", "d='e f'", "g\\ h"});
     CHECK(drydock::split_words("a=\"b \\\" c\"", '\\') == Words{"a=\"b \\\" c\""});
     CHECK(drydock::split_words("", '\\').empty());
+}
+
+TEST_CASE("expand_heredoc: quotes are text, a backslash takes the meaning off a dollar",
+          "[05][expand]") {
+    CHECK(drydock::expand_heredoc("it's \"$a\" \\$a ${none:-d}\n", kVariables) ==
+          "it's \"1\" $a d\n");
 }

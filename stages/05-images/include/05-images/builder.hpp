@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "05-images/image_store.hpp"
@@ -20,6 +22,11 @@ struct BuildEvent {
     };
     Kind kind = Kind::Stream;
     std::string text{};
+};
+
+/// What a server said of a file that ADD named by its URL.
+struct FetchedUrl {
+    std::optional<std::int64_t> last_modified{};  ///< seconds since 1970
 };
 
 struct BuildRequest {
@@ -38,6 +45,15 @@ struct BuildRequest {
         runtime_root{};  ///< where drydock-runtime keeps state; empty: below the data root
     /// Gets an image of FROM or COPY --from that the store does not have; empty: that is an error.
     std::function<Image(const Reference&)> fetch_image{};
+    /// Writes what is behind the URL of an ADD to the descriptor; empty: ADD of URLs is not
+    /// implemented.
+    std::function<FetchedUrl(const std::string& url, int fd)> fetch_url{};
+    /// Of RUN --mount=type=secret, by ID. They are in a tmpfs while a RUN has them, in no layer, no
+    /// cache and no history.
+    std::map<std::string, std::string> secrets{};
+    /// $SOURCE_DATE_EPOCH, seconds since 1970: times in the image are not later, so that the same
+    /// input gives the same digests. Nothing: now.
+    std::optional<std::int64_t> source_date_epoch{};
     /// Asked between any two steps and while one runs; true ends the build with an error.
     std::function<bool()> cancelled{};
 };
@@ -53,5 +69,11 @@ struct BuildRequest {
 ///         returned a non-zero code: 7"
 Image build_image(ImageStore& store, const BuildRequest& request,
                   const std::function<void(const BuildEvent&)>& on_event);
+
+/// Reads the value of --secret: "id=ID,src=FILE" or "id=ID,env=NAME". Without src and env it is the
+/// file that is called ID.
+/// @return ID and secret
+/// @throws InputError, std::system_error
+std::pair<std::string, std::string> read_build_secret(const std::string& text);
 
 }  // namespace drydock
