@@ -1,6 +1,8 @@
 #include "02-namespaces/namespaces.hpp"
 
+#include <fcntl.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,7 +27,19 @@ bool holds(const char* path, std::string_view value) {
     }
 }
 
+/// Whether "/" is a directory inside a mount: so it is after chroot(2), but not after
+/// pivot_root(2).
+bool is_in_chroot() {
+    struct statx root{};
+    return ::statx(AT_FDCWD, "/", 0, 0, &root) == 0 &&
+           (root.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0 &&
+           (root.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0;
+}
+
 std::string reason() {
+    if (is_in_chroot()) {
+        return "the kernel makes none in a chroot (user_namespaces(7)); leave it";
+    }
     if (holds("/proc/sys/user/max_user_namespaces", "0\n")) {
         return "the sysctl user.max_user_namespaces is 0";
     }

@@ -21,6 +21,7 @@
 #include "01-chroot/child.hpp"
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
+#include "01-chroot/temp_dir.hpp"
 #include "02-namespaces/capabilities.hpp"
 #include "02-namespaces/hostname.hpp"
 #include "02-namespaces/id_map.hpp"
@@ -302,4 +303,20 @@ TEST_CASE("require_user_namespaces: fine where they can be had, else it says whi
     CHECK(
         message ==
         "no root and no user namespaces: the sysctl user.max_user_namespaces is 0, or run as root");
+}
+
+TEST_CASE("require_user_namespaces: in a chroot it names that as the reason", "[02][namespaces]") {
+    const drydock::TempDir root("drydock-chroot-");
+    const std::string message = text_from_child([&]() -> std::string {
+        drydock::check(::chroot(root.path().c_str()), "chroot");
+        try {
+            drydock::require_user_namespaces();
+            return "no error";
+        } catch (const drydock::SetupError& e) {
+            return e.what();
+        }
+    });
+    CHECK(message ==
+          "no root and no user namespaces: the kernel makes none in a chroot "
+          "(user_namespaces(7)); leave it, or run as root");
 }
