@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -125,6 +126,11 @@ void mount_fs(const MountSpec& spec) {
 
 void mount_fs_at(int target, const MountSpec& spec) {
     // A path through the descriptor: the name may lead elsewhere by now, the open directory cannot.
+    if (spec.data.size() >= static_cast<std::size_t>(::sysconf(_SC_PAGESIZE))) {
+        // mount(2) takes a page of options; option by option there is no such limit.
+        attach_at(target, detached_filesystem(spec), spec);
+        return;
+    }
     const std::string path = fmt::format("/proc/self/fd/{}", target);
     check(::mount(spec.source.c_str(), path.c_str(), spec.type.c_str(), spec.flags,
                   spec.data.c_str()),
@@ -143,6 +149,23 @@ UniqueFd detached_bind(const MountSpec& spec) {
     return tree;
 }
 
+// [region: many-lowers]
+namespace {
+
+/// fsconfig(2) takes 255 bytes of a value, so the lower directories of an overlay go one by one.
+/// @see overlayfs.rst, "Multiple lower layers" (lowerdir+, Linux 6.8)
+void add_lower_directories(int context, std::string_view lowers) {
+    while (!lowers.empty()) {
+        const std::string lower(lowers.substr(0, lowers.find(':')));
+        lowers.remove_prefix(std::min(lower.size() + 1, lowers.size()));
+        check(::fsconfig(context, FSCONFIG_SET_STRING, "lowerdir+", lower.c_str(), 0),
+              "fsconfig(overlay, lowerdir+={})", lower);
+    }
+}
+
+}  // namespace
+// [/region]
+
 UniqueFd detached_filesystem(const MountSpec& spec) {
     const UniqueFd context(
         check(::fsopen(spec.type.c_str(), FSOPEN_CLOEXEC), "fsopen({})", spec.type));
@@ -153,6 +176,11 @@ UniqueFd detached_filesystem(const MountSpec& spec) {
         const auto equals = option.find('=');
         const std::string key = option.substr(0, equals);
         const std::string value = equals == std::string::npos ? "" : option.substr(equals + 1);
+        constexpr std::size_t kLongestValue = 255;
+        if (key == "lowerdir" && value.size() > kLongestValue) {
+            add_lower_directories(context.get(), value);
+            continue;
+        }
         check(equals == std::string::npos
                   ? ::fsconfig(context.get(), FSCONFIG_SET_FLAG, key.c_str(), nullptr, 0)
                   : ::fsconfig(context.get(), FSCONFIG_SET_STRING, key.c_str(), value.c_str(), 0),

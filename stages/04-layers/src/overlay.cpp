@@ -27,6 +27,11 @@ const std::string& checked(const std::filesystem::path& path) {
 // [region: overlay-mount]
 MountSpec overlay_mount(const Overlay& overlay) {
     assert(!overlay.lowers.empty());
+    constexpr std::size_t kMaxLowers = 500;  // OVL_MAX_STACK
+    if (overlay.lowers.size() > kMaxLowers) {
+        throw InputError(fmt::format("{} layers: overlayfs takes {} at most", overlay.lowers.size(),
+                                     kMaxLowers));
+    }
     std::string data = "lowerdir=";
     for (const auto& lower : overlay.lowers) {
         data += (&lower == &overlay.lowers.front() ? "" : ":") + checked(lower);
@@ -39,12 +44,6 @@ MountSpec overlay_mount(const Overlay& overlay) {
     // directory.
     data += ",index=off,redirect_dir=off,metacopy=off";
     data += overlay.userxattr ? ",userxattr" : "";
-    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    if (data.size() >= page) {
-        throw InputError(fmt::format(
-            "{} layers need {} bytes of mount options; mount(2) takes {}: use a shorter data root",
-            overlay.lowers.size(), data.size(), page - 1));
-    }
     return {.source = "overlay", .target = "/", .type = "overlay", .flags = 0, .data = data};
 }
 // [/region]

@@ -19,8 +19,8 @@ struct Overlay {
 
 /// The mount(2) arguments for it, target empty.
 /// @throws InputError when a path has a character that overlay's options give a meaning (`,` `:`
-/// `\`), or when the
-///         options are longer than the page that mount(2) copies
+/// `\`), or for more layers than overlayfs takes. More options than mount(2)'s one page are fine
+/// for mount_fs().
 /// @see kernel Documentation/filesystems/overlayfs.rst
 MountSpec overlay_mount(const Overlay& overlay);
 
