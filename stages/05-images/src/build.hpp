@@ -11,6 +11,7 @@
 
 #include "05-images/builder.hpp"
 #include "05-images/dockerfile.hpp"
+#include "05-images/image_garbage.hpp"
 #include "05-images/runtime_config.hpp"
 
 #include "build_cache.hpp"
@@ -91,6 +92,7 @@ class Build {
     Image finish(BuildState& state);
 
     ImageStore& store_;
+    StoreLease lease_;  ///< layers of finished steps belong to no image yet
     const BuildRequest& request_;
     const std::function<void(const BuildEvent&)>& on_event_;
     BuildContext context_;

@@ -35,7 +35,33 @@ Digest BuildCache::key(std::string_view parent, std::string_view instruction,
 // [/region]
 
 std::optional<CachedStep> BuildCache::find(const Digest& key) const {
-    const std::string name = fmt::format("{}.json", key.hex());
+    return read(fmt::format("{}.json", key.hex()));
+}
+
+std::vector<CachedStep> BuildCache::list() const {
+    std::vector<CachedStep> result;
+    for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
+        if (entry.path().extension() == ".json") {
+            if (auto step = read(entry.path().filename().native())) {
+                result.push_back(*std::move(step));
+            }
+        }
+    }
+    return result;
+}
+
+std::size_t BuildCache::clear() const {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
+        if (entry.path().extension() == ".json") {
+            std::filesystem::remove(entry.path());
+            ++count;
+        }
+    }
+    return count;
+}
+
+std::optional<CachedStep> BuildCache::read(const std::string& name) const {
     try {
         const std::string text = read_file(directory_ / name, kMaxConfigSize * 2);
         const nlohmann::json parsed = parse_strict_json(text, name);

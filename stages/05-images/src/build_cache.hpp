@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "04-layers/digest.hpp"
 #include "05-images/descriptor.hpp"
@@ -32,8 +34,14 @@ class BuildCache {
     /// Nothing when there is no entry, or it cannot be read: that is a miss, not an error.
     [[nodiscard]] std::optional<CachedStep> find(const Digest& key) const;
     void put(const Digest& key, const CachedStep& step) const;
+    /// Every entry that can be read.
+    [[nodiscard]] std::vector<CachedStep> list() const;
+    /// Forgets all. @return how many there were
+    std::size_t clear() const;
 
   private:
+    [[nodiscard]] std::optional<CachedStep> read(const std::string& name) const;
+
     std::filesystem::path directory_;
 };
 

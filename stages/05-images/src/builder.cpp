@@ -67,6 +67,7 @@ bool is_proxy_arg(const std::string& name) {
 Build::Build(ImageStore& store, const BuildRequest& request,
              const std::function<void(const BuildEvent&)>& on_event)
     : store_(store),
+      lease_(store),
       request_(request),
       on_event_(on_event),
       context_(open_context(store, request)),

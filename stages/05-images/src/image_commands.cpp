@@ -19,6 +19,7 @@
 #include "05-images/base_image.hpp"
 #include "05-images/builder.hpp"
 #include "05-images/dockerfile_check.hpp"
+#include "05-images/image_garbage.hpp"
 #include "05-images/image_text.hpp"
 #include "05-images/run.hpp"
 
@@ -186,6 +187,22 @@ void add_names(CLI::App& app, ImageCommand& command) {
     });
 }
 
+void add_prune(CLI::App& app, ImageCommand& command) {
+    CLI::App* prune = app.add_subcommand("prune", "remove blobs and layers that nothing needs");
+    auto options = std::make_shared<GarbageOptions>();
+    prune->add_flag("--build-cache", options->build_cache,
+                    "also forget the steps of earlier builds, and caches of RUN");
+    prune->callback([options, &command] {
+        command = [options](ImageStore& store) {
+            const Garbage garbage = collect_garbage(store, *options);
+            std::cout << "Removed " << garbage.blobs.size() << " blobs, " << garbage.layers.size()
+                      << " layers and " << garbage.steps << " build steps: " << garbage.bytes
+                      << " bytes\n";
+            return 0;
+        };
+    });
+}
+
 void add_views(CLI::App& app, ImageCommand& command) {
     const auto add = [&](const char* verb, const char* what,
                          std::string (*text)(const ImageStore&, const Image&)) {
@@ -346,6 +363,7 @@ void add_image_commands(CLI::App& app, ImageCommand& command) {
     add_build(app, command);
     add_names(app, command);
     add_views(app, command);
+    add_prune(app, command);
     add_archives(app, command);
     add_run(app, command);
 }
