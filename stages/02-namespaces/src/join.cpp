@@ -23,4 +23,8 @@ void join_namespace(const std::filesystem::path& path, std::uint64_t flag) {
           clone_flag_names(flag));
 }
 
+void make_namespaces(std::uint64_t flags) {
+    check(::unshare(static_cast<int>(flags)), "unshare({})", clone_flag_names(flags));
+}
+
 }  // namespace drydock

@@ -17,6 +17,7 @@
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
 #include "01-chroot/path_in_root.hpp"
+#include "02-namespaces/capabilities.hpp"
 
 namespace drydock {
 namespace {
@@ -116,19 +117,16 @@ void check_mapped(int rc, std::string_view call, std::uint32_t id) {
     check(rc, "{}({})", call, id);
 }
 
-bool setgroups_is_denied() {
-    const int error = errno;
-    const bool denied = read_file("/proc/self/setgroups").starts_with("deny");
-    errno = error;
-    return denied;
-}
-
 void set_groups(const std::vector<gid_t>& groups) {
     const int rc = ::setgroups(groups.size(), groups.data());
-    // Denied for good where an unprivileged user maps one ID only (id_map.hpp).
-    if (rc == -1 && errno == EPERM && setgroups_is_denied()) {
+    const int error = errno;
+    // With the privilege, EPERM is that of a user namespace that has it denied for good, as one
+    // with a single ID (id_map.hpp). /proc/self/setgroups would say so, but who joins a container
+    // has no /proc/self there yet.
+    if (rc == -1 && error == EPERM && has_capabilities(capability("CAP_SETGID"))) {
         return;
     }
+    errno = error;
     check(rc, "setgroups(size={})", groups.size());
 }
 

@@ -10,6 +10,7 @@
 
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
+#include "02-namespaces/namespaces.hpp"
 
 #include "bundle_sections.hpp"
 
@@ -45,10 +46,6 @@ bool is_own(const std::string& path, const NamespaceKind& kind) {
 }
 
 void join(const oci::Namespace& ns, const NamespaceKind& kind, stage03::Options& options) {
-    if (kind.flag == CLONE_NEWUSER) {
-        throw NotImplemented(
-            fmt::format("linux.namespaces: joining a {} namespace by path", ns.type));
-    }
     if (!is_own(ns.path, kind)) {
         options.joined.push_back({.path = ns.path, .flag = kind.flag});
     } else if (kind.flag == CLONE_NEWNS) {
@@ -80,7 +77,8 @@ void set_clocks(const oci::Linux& linux_, std::uint64_t own, stage03::Options& o
 void set_maps(const oci::Linux& linux_, stage03::Options& options) {
     const bool mapped = !linux_.uid_mappings.empty() || !linux_.gid_mappings.empty();
     const bool user = (options.namespaces & CLONE_NEWUSER) != 0;
-    require(user || !mapped, "/linux/uidMappings", "user", "");
+    require(user || !mapped, "/linux/uidMappings", "user",
+            " without a path: one that is joined has its own");
     if (user && (linux_.uid_mappings.empty() || linux_.gid_mappings.empty())) {
         throw InputError(
             "config.json: /linux: expected \"uidMappings\" and \"gidMappings\" for a new user "
@@ -120,9 +118,13 @@ void set_namespaces(const oci::Config& config, stage03::Options& options) {
             join(ns, kind, options);
         }
     }
-    // A joined user namespace is to own the others: that order.
-    std::ranges::sort(options.joined, [](const auto& a, const auto& b) {
-        return (a.flag == CLONE_NEWUSER) > (b.flag == CLONE_NEWUSER);
+    // Root joins a user namespace last: inside of it, namespaces of the host are out of reach. For
+    // anybody else it is the only way to the privileges that joining takes.
+    const bool user_last = may_make_namespaces();
+    std::ranges::stable_sort(options.joined, [user_last](const auto& a, const auto& b) {
+        const auto& first = user_last ? b : a;
+        const auto& then = user_last ? a : b;
+        return first.flag == CLONE_NEWUSER && then.flag != CLONE_NEWUSER;
     });
     std::uint64_t own = options.namespaces;
     for (const stage03::JoinedNamespace& joined : options.joined) {

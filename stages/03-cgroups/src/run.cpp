@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <sched.h>
 
-#include <algorithm>
-
 #include "01-chroot/file.hpp"
 #include "01-chroot/path_in_root.hpp"
 #include "02-namespaces/hostname.hpp"
@@ -29,6 +27,12 @@ bool has_own_ids(const Start& s) {
 bool has_host_ids(const Start& s) {
     return !s.has_new(CLONE_NEWUSER);
 }
+bool joins_user_namespace(const Start& s) {
+    return s.joins(CLONE_NEWUSER);
+}
+bool joins_no_user_namespace(const Start& s) {
+    return !s.joins(CLONE_NEWUSER);
+}
 bool has_keyring(const Start& s) {
     return !s.options.keyring.empty();
 }
@@ -50,10 +54,9 @@ bool has_start_hooks(const Start& s) {
 bool has_pid_namespace(const Start& s) {
     return (s.target->namespaces & CLONE_NEWPID) != 0;
 }
-bool joins_pid_namespace(const Start& s) {
-    return std::ranges::any_of(s.options.joined, [](const JoinedNamespace& joined) {
-        return joined.flag == CLONE_NEWPID;
-    });
+/// A process comes into a PID namespace by its birth alone.
+bool enters_pid_namespace(const Start& s) {
+    return s.joins(CLONE_NEWPID) || (s.joins(CLONE_NEWUSER) && s.has_new(CLONE_NEWPID));
 }
 bool has_agent(const Start& s) {
     return !s.options.seccomp_agent.socket.empty();
@@ -79,13 +82,15 @@ constexpr Step<Start> kSteps[] = {
     {"undumpable",     Side::Child, [](Start&) { become_undumpable(); },                                "prctl(2), PR_SET_DUMPABLE", has_host_ids},
     {"session",        Side::Child, [](Start&) { leave_terminal(); },                                   "setsid(2)"},
     {"keyring",        Side::Child, [](Start& s) { join_keyring(s.options.keyring); },                  "session-keyring(7)", has_keyring},
+    {"attributes-outside", Side::Child, [](Start& s) { set_attributes(s.options.attributes); },         "proc(5), user_namespaces(7)", joins_user_namespace},
     {"join-namespaces", Side::Child, join_others,                                                       "setns(2)"},
-    {"pid-namespace",  Side::Child, [](Start& s) { s.walk.go_on_in_pid_namespace(); },                  "pid_namespaces(7)", joins_pid_namespace},
-    {"session-inside", Side::Child, [](Start&) { leave_terminal(); },                                   "setsid(2)", joins_pid_namespace},
+    {"namespaces-inside", Side::Child, make_namespaces_inside,                                          "unshare(2)", joins_user_namespace},
+    {"pid-namespace",  Side::Child, [](Start& s) { s.walk.go_on_in_pid_namespace(); },                  "pid_namespaces(7)", enters_pid_namespace},
+    {"session-inside", Side::Child, [](Start&) { leave_terminal(); },                                   "setsid(2)", enters_pid_namespace},
     {"join-cgroup",    Side::Child, [](Start& s) { s.group.join(s.is_born_inside()); },                   "cgroups(7), \"tasks\" and \"cgroup.procs\""},
     {"cgroup-namespace", Side::Child, [](Start& s) { if (s.has_new(CLONE_NEWCGROUP)) { enter_cgroup_namespace(); } }, "cgroup_namespaces(7)"},
     {"time-namespace", Side::Child, [](Start& s) { if (s.has_new(CLONE_NEWTIME)) { enter_time_namespace(s.options.clock_offsets); } }, "time_namespaces(7)"},
-    {"attributes",     Side::Child, [](Start& s) { set_attributes(s.options.attributes); },             "proc(5), sched_setattr(2), personality(2)"},
+    {"attributes",     Side::Child, [](Start& s) { set_attributes(s.options.attributes); },             "proc(5), sched_setattr(2), personality(2)", joins_no_user_namespace},
     {"sysctl",         Side::Child, [](Start& s) { set_sysctls(s.options.sysctl); },                    "sysctl(8), proc(5)"},
     {"undumpable-inside", Side::Child, [](Start&) { become_undumpable(); },                                "prctl(2), PR_SET_DUMPABLE", has_own_ids},
     {"agent-message",  Side::Child, write_agent_message,                                                "seccomp_unotify(2)", has_agent},

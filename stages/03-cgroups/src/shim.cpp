@@ -1,9 +1,7 @@
 #include "03-cgroups/shim.hpp"
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <poll.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -30,6 +28,7 @@
 
 #include "hook_process.hpp"
 #include "prepared_container.hpp"
+#include "shim_memory.hpp"
 #include "shim_protocol.hpp"
 #include "shim_report.hpp"
 #include "shim_server.hpp"
@@ -134,9 +133,26 @@ class Watch {
             const auto left = std::chrono::ceil<std::chrono::milliseconds>(*end - ShimClock::now());
             timeout_ms = static_cast<int>(std::max<std::int64_t>(left.count(), 0));
         }
-        if (::poll(events_.data(), events_.size(), timeout_ms) == -1) {
+        if (timeout_ms == -1 && !small_) {
+            if (poll_events(silence_ms_) > 0) {
+                return;
+            }
+            silence_ms_ = kLaterSilenceMs;
+            become_small();
+            small_ = true;
+        }
+        if (poll_events(timeout_ms) > 0) {
+            small_ = false;
+        }
+    }
+
+    /// @return how many are ready
+    int poll_events(int timeout_ms) {
+        const int ready = ::poll(events_.data(), events_.size(), timeout_ms);
+        if (ready == -1) {
             check(errno == EINTR ? 0 : -1, "poll()");
         }
+        return ready;
     }
 
     void pass_signal_on() {
@@ -159,6 +175,10 @@ class Watch {
     std::optional<int> exit_status_{};
     std::vector<Interest> interests_{};
     std::vector<pollfd> events_{};
+    // How long nothing happens before what is not needed to wait is given back: at first no time.
+    static constexpr int kLaterSilenceMs = 1000;
+    int silence_ms_ = 0;
+    bool small_ = false;
 };
 
 void report(int fd, const ShimReport& what) {
@@ -208,25 +228,6 @@ void write_exit_record(int bundle, const stage03::Ended& ended) {
         fmt::format("{{\"exit_status\":{},\"oom_killed\":{},\"finished_at\":\"{}\"}}\n",
                     ended.exit_status, ended.oom_killed, timestamp());
     replace_file(bundle, "exit.json", text, 0644);
-}
-
-extern "C" {
-// Where the linker put the program's code. @see end(3)
-extern const char __executable_start;  // NOLINT(bugprone-reserved-identifier)
-extern const char etext;
-}
-
-/// Lets go of the memory that only the start needed: a shim is there for as long as its container,
-/// and does nothing but wait. What code it needs later is read from the page cache again.
-void become_small() {
-    ::malloc_trim(0);
-    constexpr std::uintptr_t kPage = 4096;
-    const auto begin =
-        (reinterpret_cast<std::uintptr_t>(&__executable_start) + kPage - 1) & ~(kPage - 1);
-    const auto end = reinterpret_cast<std::uintptr_t>(&etext) & ~(kPage - 1);
-    // Only a hint: where it fails the shim is larger.
-    static_cast<void>(::madvise(reinterpret_cast<void*>(begin), end - begin,
-                                MADV_DONTNEED));  // NOLINT(performance-no-int-to-ptr)
 }
 
 /// Who was attached before there was a container: told by the one who started us, on our standard
@@ -332,7 +333,6 @@ void keep_container(ShimOptions& options, const std::function<void(pid_t)>& star
                       {.streams = streams,
                        .child = running->child(),
                        .place = {.runtime_root = options.root, .id = options.id}});
-    become_small();
     Watch watch(*running, streams, server);
     const int exit_status = watch.until_the_end();
     ::unlinkat(directory.get(), kShimSocket, 0);

@@ -31,6 +31,11 @@ Start::~Start() {
     }
 }
 
+bool Start::joins(std::uint64_t flag) const {
+    return std::ranges::any_of(
+        options.joined, [flag](const JoinedNamespace& joined) { return joined.flag == flag; });
+}
+
 void Start::let_go() noexcept {
     walk.let_go();
     group.release();
@@ -41,11 +46,19 @@ void make_group_with_limits(Start& s) {
     s.group.set_devices(s.options.device_rules);
 }
 
+namespace {
+
+/// The cgroup namespace comes after the join: its root is the group in which the process is when it
+/// is made. The time namespace comes with its offsets.
+std::uint64_t namespaces_of_clone(const Start& s) {
+    return s.options.namespaces & ~(std::uint64_t{CLONE_NEWCGROUP} | CLONE_NEWTIME);
+}
+
+}  // namespace
+
 void clone_into_namespaces(Start& s) {
-    // The cgroup namespace comes after the join: its root is the group in which the process is when
-    // it is made.
-    // The time namespace comes with its offsets.
-    s.walk.clone(s.options.namespaces & ~(std::uint64_t{CLONE_NEWCGROUP} | CLONE_NEWTIME),
+    // And those that are to belong to a user namespace come when that has been joined.
+    s.walk.clone(s.joins(CLONE_NEWUSER) ? 0 : namespaces_of_clone(s),
                  s.is_born_inside() ? s.group.clone_fd() : -1);
 }
 
@@ -58,7 +71,14 @@ void set_id_maps(Start& s) {
 void join_others(Start& s) {
     for (const JoinedNamespace& joined : s.options.joined) {
         join_namespace(joined.path, joined.flag);
+        if (joined.flag == CLONE_NEWUSER) {
+            become_first_inside({});
+        }
     }
+}
+
+void make_namespaces_inside(Start& s) {
+    make_namespaces(namespaces_of_clone(s));
 }
 
 void switch_user(Start& s) {

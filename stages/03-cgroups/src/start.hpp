@@ -32,6 +32,8 @@ struct Start final : Running {
         return (options.namespaces & flag) != 0;
     }
 
+    [[nodiscard]] bool joins(std::uint64_t flag) const;
+
     /// Moving into a group of cgroup v2 waits for every CPU; being cloned into it does not.
     [[nodiscard]] bool is_born_inside() const {
         return group.clone_fd() >= 0 && !walk.skips("join-cgroup");
@@ -52,6 +54,8 @@ void make_group_with_limits(Start& s);
 void clone_into_namespaces(Start& s);
 void set_id_maps(Start& s);
 void join_others(Start& s);
+/// In a user namespace that was joined: the container's new namespaces, which belong to it.
+void make_namespaces_inside(Start& s);
 void switch_user(Start& s);
 CapabilitySet bound_of(const Start& s);
 Capabilities wanted_capabilities(const Start& s);

@@ -132,6 +132,31 @@ TEST_CASE("attack A2: a working directory through a descriptor of ours leads now
     }
 }
 
+TEST_CASE("attack A2: a directory of the host that is handed over is no working directory",
+          "[03][attack]") {
+    // Two stand in the way. The second alone, too.
+    for (const std::vector<std::string>& flags :
+         {std::vector<std::string>{}, {"--without", "make-workdir"}}) {
+        const Life life({.args = shell("pwd; ls"), .cwd = "/proc/self/fd/3", .terminal = "false"});
+        std::vector<std::string> arguments = {"run", "--preserve-fds", "1", "-b",
+                                              life.fixture().bundle().native()};
+        arguments.insert(arguments.end(), flags.begin(), flags.end());
+        arguments.push_back(life.id());
+        Child child = drydock::clone_child(0);
+        if (!child) {
+            const int host = ::open("/", O_RDONLY | O_DIRECTORY);
+            const int out = ::open(life.file("out").c_str(), O_WRONLY | O_CREAT, 0600);
+            ::dup2(out, 1);
+            ::dup2(out, 2);
+            ::dup2(host, 3);
+            become_program(life.fixture().runtime(arguments));
+        }
+        CHECK(child.wait() != 0);
+        CHECK_THAT(drydock::read_file(life.file("out")),
+                   ContainsSubstring("/proc/self/fd/3") && !ContainsSubstring("unreachable"));
+    }
+}
+
 TEST_CASE("attack B1: who watches every new process from inside never sees a path of the host",
           "[03][attack]") {
     SpecParts parts = sleeping();
@@ -139,7 +164,7 @@ TEST_CASE("attack B1: who watches every new process from inside never sees a pat
     life.fixture().write(mighty(parts));
     life.up();
     std::ofstream(life.file("watch.json"))
-        << R"({"args": ["sh", "-c", "while :; do for f in /proc/[0-9]*/cwd /proc/[0-9]*/root /proc/[0-9]*/fd/*; do readlink $f; done >> /dev/shm/seen 2>/dev/null; done"], "env": ["PATH=/bin"], "cwd": "/", "user": {"uid": 0, "gid": 0}, "capabilities": {"bounding": )"
+        << R"({"args": ["/probe", "watch-processes", "/dev/shm/seen"], "env": ["PATH=/bin"], "cwd": "/", "user": {"uid": 0, "gid": 0}, "capabilities": {"bounding": )"
         << kAllCapabilities << R"(, "effective": )" << kAllCapabilities << R"(, "permitted": )"
         << kAllCapabilities << "}}";
     REQUIRE(life("exec", {"--process", life.file("watch.json").native(), "-d"}).status == 0);

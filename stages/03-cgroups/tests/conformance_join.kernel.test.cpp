@@ -20,6 +20,12 @@ pid_t pid_of(const Life& life) {
     return life.state().at("pid").get<pid_t>();
 }
 
+/// Root of a user namespace is somebody else on the host.
+void let_others_in(const Life& life) {
+    std::filesystem::permissions(life.fixture().bundle().parent_path(),
+                                 std::filesystem::perms(0711));
+}
+
 std::string namespaces_with_pid_of(const Life& other) {
     return fmt::format(
         R"([{{"type":"pid","path":"/proc/{}/ns/pid"}},{{"type":"network"}},{{"type":"ipc"}},)"
@@ -57,6 +63,64 @@ TEST_CASE("config-linux.md, Namespaces: who joined a PID namespace ends alone, a
     CHECK(guest.exec({"true"}).status == 0);
     CHECK(guest("delete", {"--force"}).status == 0);
     CHECK(owner.status() == "running");
+}
+
+TEST_CASE("config-linux.md, Namespaces: a user namespace is joined by path, and owns the others",
+          "[03][conformance]") {
+    SpecParts mapped = sleeping();
+    const std::string maps = R"([{"containerID": 0, "hostID": 100000, "size": 65536}])";
+    mapped.linux_extra = R"("uidMappings": )" + maps + R"(, "gidMappings": )" + maps + ",";
+    mapped.namespaces =
+        R"([{"type":"pid"},{"type":"network"},{"type":"ipc"},{"type":"uts"},{"type":"mount"},{"type":"user"}])";
+    const Life owner(mapped);
+    let_others_in(owner);
+    owner.up();
+    const std::string directory = fmt::format("/proc/{}/ns/", pid_of(owner));
+    SpecParts parts = sleeping();
+    parts.namespaces =
+        fmt::format(R"([{{"type":"pid"}},{{"type":"ipc"}},{{"type":"uts"}},{{"type":"mount"}},)"
+                    R"({{"type":"network","path":"{0}net"}},{{"type":"user","path":"{0}user"}}])",
+                    directory);
+    const Life guest(parts);
+    let_others_in(guest);
+    guest.up();
+    const auto of = [](const Life& life, const char* name) {
+        return std::filesystem::read_symlink(fmt::format("/proc/{}/ns/{}", pid_of(life), name));
+    };
+    CHECK(of(guest, "user") == of(owner, "user"));
+    CHECK(of(guest, "net") == of(owner, "net"));
+    for (const char* own : {"pid", "ipc", "uts", "mnt", "cgroup"}) {
+        CAPTURE(own);
+        CHECK(of(guest, own) != of(owner, own));
+        CHECK(of(guest, own) !=
+              std::filesystem::read_symlink(fmt::format("/proc/self/ns/{}", own)));
+    }
+    CHECK_THAT(drydock::read_file(fmt::format("/proc/{}/status", pid_of(guest))),
+               ContainsSubstring("Uid:\t100000\t100000\t100000\t100000") &&
+                   ContainsSubstring("Groups:\t \n"));
+    // Its names and its mounts are the joined namespace's to change.
+    const Outcome inside = guest.exec({"sh", "-c", "id -u; hostname; busybox ps -o pid,comm"});
+    INFO(inside.err);
+    CHECK_THAT(inside.out, ContainsSubstring("0\nrunc\n") && ContainsSubstring("1 sleep"));
+    CHECK(guest("delete", {"--force"}).status == 0);
+    CHECK(owner.status() == "running");
+}
+
+TEST_CASE("config-linux.md, Namespaces: what joins a user namespace maps no IDs",
+          "[03][conformance]") {
+    SpecParts parts = sleeping();
+    const std::string maps = R"([{"containerID": 0, "hostID": 100000, "size": 65536}])";
+    parts.linux_extra = R"("uidMappings": )" + maps + R"(, "gidMappings": )" + maps + ",";
+    parts.namespaces =
+        R"([{"type":"mount"},{"type":"uts"},{"type":"user","path":"/proc/self/ns/net"}])";
+    const Life life(parts);
+    const Outcome outcome = life.create();
+    CHECK(outcome.status == 1);
+    CHECK_THAT(outcome.err, ContainsSubstring("one that is joined has its own"));
+    parts.linux_extra.clear();
+    const Life other(parts);
+    CHECK_THAT(other.create().err,
+               ContainsSubstring("CLONE_NEWUSER") && ContainsSubstring("Invalid argument"));
 }
 
 TEST_CASE("config.md, Linux process: execCPUAffinity says where a further process runs",

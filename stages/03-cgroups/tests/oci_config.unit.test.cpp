@@ -128,8 +128,6 @@ TEST_CASE("parse_config: what is wrong is named with its place and what was expe
         {"namespaces", R"({"type": "mount"})",
          "/linux/namespaces/1: expected each type of namespace once"},
         {"namespaces", R"({"type": "moon"})", "/linux/namespaces/1/type: expected one of \"pid\""},
-        {"namespaces", R"({"type": "user", "path": "/proc/1/ns/user"})",
-         "not implemented: linux.namespaces: joining a user"},
         {"resources", R"("memory": {"limit": 1024})",
          "/linux/resources: expected memory limit 1 KiB: expected at least 6 MiB"},
         {"resources", R"("memory": {"limit": "64m"})",

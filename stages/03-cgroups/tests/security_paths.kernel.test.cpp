@@ -20,6 +20,7 @@
 #include "testing/in_child.hpp"
 
 #include "conformance_bundle.hpp"
+#include "life.hpp"
 
 namespace fs = std::filesystem;
 using drydock::Child;
@@ -218,20 +219,17 @@ TEST_CASE("A7: a working directory, a volume and a file go nowhere outside the r
 TEST_CASE("A8: no way leads back to the host's root", "[03][security]") {
     ConformanceBundle bundle;
     const Canary canary(bundle.host("canary"));
+    const std::string file = (canary.path() / "file").native();
     bundle.capabilities({"CAP_SYS_CHROOT", "CAP_DAC_OVERRIDE"});
-    // The way out of a mere chroot: another one below, while a directory above it stays open.
-    fs::create_directories(bundle.rootfs() / "jail/proc");
-    fs::copy_file("/bin/busybox", bundle.rootfs() / "jail/busybox");
-    bundle.shell(
-        "cd / && exec 3</ && busybox chroot /jail /busybox sh -c '"
-        "cd ../../../../../../../.. && /busybox chroot . /bin/busybox sh -c \"cat " +
-        canary.path().native() + "/file\"'; cat /../../.." + canary.path().native() +
-        "/file /proc/1/root" + canary.path().native() + "/file; wc -l < /proc/self/mountinfo");
-    const Outcome outcome = bundle.run();
-    CHECK_THAT(outcome.out, !ContainsSubstring("untouched"));
-    std::istringstream(
-        outcome.out.substr(outcome.out.find_last_of('\n', outcome.out.size() - 2) + 1));
-    CHECK(std::atoi(outcome.out.c_str()) < 20);  // the container's own alone
+    const std::size_t mounts = host_mounts();
+    bundle.process()["args"] = {"/probe", "leave-root", file};
+    CHECK(bundle.run().status == 1);
+    CHECK(fs::exists(bundle.rootfs() / "tmp/jail"));  // it was tried
+    bundle.shell("cat /../../.." + file + " /proc/1/root" + file + " /proc/1/cwd/../../.." + file);
+    CHECK(bundle.run().out.empty());
+    bundle.shell("wc -l < /proc/self/mountinfo");
+    CHECK(std::stoul(bundle.run().out) <= 4);  // the root, /proc, /dev, /dev/pts
+    CHECK(host_mounts() == mounts);
 }
 
 TEST_CASE("A9: no file of the cgroup tree can be written", "[03][security]") {
@@ -335,6 +333,64 @@ TEST_CASE("C7: a set-user-ID file gives nothing under noNewPrivileges", "[03][se
     const json world = json::parse(bundle.run().out);
     CHECK(world["uid"] == 1000);
     CHECK(world["status"]["NoNewPrivs"] == "1");
+}
+
+TEST_CASE("C8: a container has every namespace of its own that it does not ask to share",
+          "[03][security]") {
+    const auto of_host = [](const std::string& name) {
+        struct stat status{};
+        drydock::check(::stat(("/proc/self/ns/" + name).c_str(), &status), "stat(ns/{})", name);
+        return status.st_ino;
+    };
+    ConformanceBundle bundle;
+    const json seen = bundle.world().at("namespaces");
+    for (const char* name : {"mnt", "pid", "net", "ipc", "uts", "cgroup"}) {
+        CAPTURE(name);
+        CHECK(seen.at(name) != of_host(name));
+    }
+    bundle.process()["args"] = {"/bin/sh", "-c", "while :; do busybox sleep 1; done"};
+    bundle.write();
+    const std::string id = ConformanceBundle::id();
+    const auto runtime = [&](const std::vector<std::string>& arguments) {
+        return run_to_files(bundle.command(arguments));
+    };
+    REQUIRE(runtime({"run", "--detach", "-b", bundle.directory().native(), id}).status == 0);
+    const Outcome more = runtime({"exec", id, "/probe"});
+    const json world = json::parse(more.out, nullptr, false);
+    const json of_exec = world.is_object() ? world.at("namespaces") : json::object();
+    static_cast<void>(runtime({"delete", "--force", id}));
+    for (const char* name : {"mnt", "pid", "net", "ipc", "uts", "cgroup"}) {
+        CAPTURE(name, more.err);
+        CHECK(of_exec.value(name, ino_t{0}) != 0);
+        CHECK(of_exec.value(name, ino_t{0}) != of_host(name));
+    }
+}
+
+TEST_CASE("C3: nodes that are made inside or come with a volume open nothing, after update too",
+          "[03][security]") {
+    ConformanceBundle bundle;
+    const fs::path volume = bundle.host("volume");
+    drydock::check(::mknod((volume / "brought").c_str(), S_IFCHR | 0666, makedev(1, 11)),
+                   "mknod()");
+    bundle.add_mount("/mnt", "bind", volume.native(), {"bind"});
+    bundle.linux_part()["resources"]["devices"] = {{{"allow", false}, {"access", "rwm"}}};
+    bundle.capabilities({"CAP_MKNOD", "CAP_DAC_OVERRIDE", "CAP_SYSLOG"});
+    bundle.shell("while :; do busybox sleep 1; done");
+    bundle.write();
+    const std::string id = ConformanceBundle::id();
+    const auto runtime = [&](const std::vector<std::string>& arguments) {
+        return run_to_files(bundle.command(arguments));
+    };
+    REQUIRE(runtime({"run", "--detach", "-b", bundle.directory().native(), id}).status == 0);
+    const std::string script =
+        "cd /tmp; rm -f *; busybox mknod kmsg c 1 11; busybox mknod null c 1 3; "
+        "busybox mknod disk b 254 0; for f in kmsg disk /mnt/brought null; do "
+        "(: >> $f) 2>/dev/null && echo opened $f; done; ls";
+    const std::string wanted = "opened null\ndisk\nkmsg\nnull\n";
+    CHECK(runtime({"exec", id, "/bin/sh", "-c", script}).out == wanted);
+    CHECK(runtime({"update", "--pids-limit", "50", id}).status == 0);
+    CHECK(runtime({"exec", id, "/bin/sh", "-c", script}).out == wanted);
+    static_cast<void>(runtime({"delete", "--force", id}));
 }
 
 TEST_CASE("C4: only sysctls of the container's own namespaces are set", "[03][security]") {

@@ -16,4 +16,10 @@ void join_namespaces(int pidfd, std::uint64_t flags);
 /// @throws std::system_error EINVAL when it is no namespace of the kind `flag`
 void join_namespace(const std::filesystem::path& path, std::uint64_t flag);
 
+/// This process is in new namespaces `flags`, which belong to its user namespace. A PID namespace
+/// holds for children made from here on.
+/// @throws std::system_error EPERM
+/// @see    unshare(2)
+void make_namespaces(std::uint64_t flags);
+
 }  // namespace drydock
