@@ -103,6 +103,10 @@ Ingest ContentStore::begin() const {
     return Ingest(temporary_.get(), blobs_.get());
 }
 
+Ingest ContentStore::begin(const std::string& name) const {
+    return Ingest(temporary_.get(), blobs_.get(), name);
+}
+
 Digest ContentStore::put(std::string_view bytes) const {
     Ingest ingest = begin();
     ingest.write(bytes);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -35,6 +36,26 @@ void require_size(std::uint64_t got, std::uint64_t expected, const Digest& name)
 Ingest::Ingest(int temporary, int blobs)
     : temporary_(temporary), blobs_(blobs), name_(unused_name("ingest-")) {
     fd_ = open_at(temporary_, name_, O_WRONLY | O_CREAT | O_EXCL, 0600);
+}
+
+Ingest::Ingest(int temporary, int blobs, const std::string& name)
+    : temporary_(temporary), blobs_(blobs), name_(name) {
+    fd_ = open_at(temporary_, name_, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    std::vector<std::byte> buffer(std::size_t{256} << 10U);
+    while (true) {
+        const auto n =
+            check(::read(fd_.get(), buffer.data(), buffer.size()), "read(tmp/{})", name_);
+        if (n == 0) {
+            return;
+        }
+        hash_.update(std::span(buffer).first(static_cast<std::size_t>(n)));
+        size_ += static_cast<std::uint64_t>(n);
+    }
+}
+
+void Ingest::keep() noexcept {
+    name_.clear();
+    fd_ = UniqueFd();
 }
 
 Ingest::~Ingest() {

@@ -1,5 +1,8 @@
 #include "06-registry/http_client.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -61,9 +64,11 @@ bool is_redirect(int status) {
 /// What one transfer has read so far; the callbacks' argument.
 struct Transfer {
     const HttpCall* call = nullptr;
+    HttpTrust trust{};  ///< the call's, but for another origin
     CURL* easy = nullptr;
     HttpReply reply{};
     std::size_t header_bytes = 0;
+    bool head_told = false;
     std::uint64_t sent = 0;
     std::exception_ptr failure{};
 };
@@ -85,6 +90,10 @@ std::size_t on_body(char* bytes, std::size_t /*one*/, std::size_t count, void* u
         long status = 0;
         curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
         if (transfer.call->sink && status >= 200 && status < 300) {
+            if (transfer.call->head && !std::exchange(transfer.head_told, true)) {
+                transfer.reply.status = static_cast<int>(status);
+                transfer.call->head(transfer.reply);
+            }
             transfer.call->sink(std::string_view(bytes, count));
             return count;
         }
@@ -183,6 +192,45 @@ std::string unreachable_text(CURLcode code, const std::string& url, const char* 
     }
 }
 
+HttpUnreachable::Kind kind_of(CURLcode code) {
+    switch (code) {
+        case CURLE_PARTIAL_FILE:
+        case CURLE_RECV_ERROR:
+        case CURLE_SEND_ERROR:
+        case CURLE_GOT_NOTHING:
+        case CURLE_OPERATION_TIMEDOUT:
+            return HttpUnreachable::Kind::Cut;
+        case CURLE_SSL_CONNECT_ERROR:
+        case CURLE_PEER_FAILED_VERIFICATION:
+            return HttpUnreachable::Kind::NoTrust;
+        default:
+            return HttpUnreachable::Kind::NoConnection;
+    }
+}
+
+/// curl_opensocket_callback: libcurl has looked the name up, and connects to just this address.
+curl_socket_t on_socket(void* user, curlsocktype /*purpose*/, curl_sockaddr* address) {
+    auto& transfer = *static_cast<Transfer*>(user);
+    const std::size_t refused = 1;
+    const std::size_t rc = guarded(transfer, refused, [&]() -> std::size_t {
+        std::array<char, INET6_ADDRSTRLEN> text{};
+        const void* bytes =
+            address->family == AF_INET
+                ? static_cast<const void*>(
+                      &reinterpret_cast<const sockaddr_in*>(&address->addr)->sin_addr)
+                : &reinterpret_cast<const sockaddr_in6*>(&address->addr)->sin6_addr;
+        if (::inet_ntop(address->family, bytes, text.data(), text.size()) == nullptr ||
+            !transfer.call->may_connect(text.data())) {
+            throw HttpUnreachable(fmt::format("{}: its address {} is not one to fetch from",
+                                              transfer.call->url, text.data()));
+        }
+        return 0;
+    });
+    return rc == refused
+               ? CURL_SOCKET_BAD
+               : ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 void initialise() {
     static const CURLcode done = curl_global_init(CURL_GLOBAL_DEFAULT);
     if (done != CURLE_OK) {
@@ -243,6 +291,23 @@ void HttpClient::State::prepare(const HttpCall& call, const std::string& url, Tr
         set(CURLOPT_XFERINFODATA, &transfer);
     }
     set(CURLOPT_BUFFERSIZE, 256L << 10U);
+    if (call.may_connect) {
+        set(CURLOPT_OPENSOCKETFUNCTION, on_socket);
+        set(CURLOPT_OPENSOCKETDATA, &transfer);
+        set(CURLOPT_FRESH_CONNECT, 1L);
+        set(CURLOPT_PROXY, "");  // a proxy would look the name up where we cannot see it
+    }
+    if (!transfer.trust.verify) {
+        set(CURLOPT_SSL_VERIFYPEER, 0L);
+        set(CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+    if (!transfer.trust.ca_file.empty()) {
+        set(CURLOPT_CAINFO, transfer.trust.ca_file.c_str());
+    }
+    if (!transfer.trust.certificate.empty()) {
+        set(CURLOPT_SSLCERT, transfer.trust.certificate.c_str());
+        set(CURLOPT_SSLKEY, transfer.trust.key.c_str());
+    }
     if (call.method == "HEAD") {
         set(CURLOPT_NOBODY, 1L);
     } else if (call.upload_fd >= 0) {
@@ -277,7 +342,9 @@ HttpReply HttpClient::State::once(const HttpCall& call, const std::string& url,
         headers.reset(
             curl_slist_append(headers.release(), "Content-Type:"));  // not curl's own guess
     }
-    Transfer transfer{.call = &call, .easy = easy.get()};
+    // A certificate that need not be checked, or ours to show, is a matter of that origin alone.
+    Transfer transfer{
+        .call = &call, .trust = with_credentials ? call.trust : HttpTrust{}, .easy = easy.get()};
     prepare(call, url, transfer, headers.get());
     std::array<char, CURL_ERROR_SIZE> detail{};
     curl_easy_setopt(easy.get(), CURLOPT_ERRORBUFFER, detail.data());
@@ -287,7 +354,7 @@ HttpReply HttpClient::State::once(const HttpCall& call, const std::string& url,
         std::rethrow_exception(transfer.failure);
     }
     if (code != CURLE_OK) {
-        throw HttpUnreachable(unreachable_text(code, url, detail.data()));
+        throw HttpUnreachable(unreachable_text(code, url, detail.data()), kind_of(code));
     }
     long status = 0;
     curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &status);

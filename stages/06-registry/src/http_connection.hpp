@@ -3,6 +3,7 @@
 #include <sys/uio.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -16,6 +17,9 @@
 #include "http_parser.hpp"
 
 namespace drydock {
+
+/// Who is at the other end of a connected socket.
+HttpPeer http_peer_of(int fd);
 
 /// What every connection of a server shares.
 struct HttpServing {
@@ -63,6 +67,8 @@ class HttpConnection {
     enum class Framing { Length, Chunked, Close };
 
     void begin_request(std::size_t head);
+    void serve_request(std::size_t head) noexcept;
+    void log(std::chrono::steady_clock::time_point begin) const noexcept;
     void call_handler();
     void answer_error(int status, const HttpHeaders& headers, std::string_view text);
     std::string head_of(int status, const HttpHeaders& headers,
@@ -87,6 +93,8 @@ class HttpConnection {
     bool continue_awaited_ = false;
     bool keep_alive_ = true;
     Answer answer_ = Answer::None;
+    int status_ = 0;                  ///< of the answer, for the log
+    mutable std::uint64_t sent_ = 0;  ///< bytes of the answer
     Framing framing_ = Framing::Length;
 };
 

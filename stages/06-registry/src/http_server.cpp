@@ -47,7 +47,34 @@ int duplicate(int fd) {
     return check(::fcntl(fd, F_DUPFD_CLOEXEC, 3), "fcntl(F_DUPFD_CLOEXEC)");
 }
 
-HttpPeer peer_of(int fd) {
+/// A connection needs a descriptor, answering it two or three more.
+std::size_t affordable_connections(std::size_t wanted) {
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) == -1 || files.rlim_cur == RLIM_INFINITY) {
+        return wanted;
+    }
+    return std::min<std::size_t>(wanted, std::max<std::size_t>(files.rlim_cur / 2, 16));
+}
+
+/// One connection as the server's thread sees it.
+struct Client {
+    Client(asio::io_context& io, int fd, HttpPeer peer, const HttpServing& serving)
+        : descriptor(io, fd),
+          answered(io, Clock::time_point::max()),
+          connection(fd, std::move(peer), serving) {}
+
+    Descriptor descriptor;  // owns the socket
+    asio::steady_timer
+        answered;  // cancelled when a worker has answered: what the coroutine waits for meanwhile
+    HttpConnection connection;
+    bool waiting = false;  // for bytes of a head; then `deadline` holds
+    bool timed_out = false;
+    Clock::time_point deadline{};
+};
+
+}  // namespace
+
+HttpPeer http_peer_of(int fd) {
     sockaddr_storage remote{};
     socklen_t length = sizeof remote;
     if (::getpeername(fd, reinterpret_cast<sockaddr*>(&remote), &length) == -1) {
@@ -76,33 +103,6 @@ HttpPeer peer_of(int fd) {
     return peer;
 }
 
-/// A connection needs a descriptor, answering it two or three more.
-std::size_t affordable_connections(std::size_t wanted) {
-    rlimit files{};
-    if (::getrlimit(RLIMIT_NOFILE, &files) == -1 || files.rlim_cur == RLIM_INFINITY) {
-        return wanted;
-    }
-    return std::min<std::size_t>(wanted, std::max<std::size_t>(files.rlim_cur / 2, 16));
-}
-
-/// One connection as the server's thread sees it.
-struct Client {
-    Client(asio::io_context& io, int fd, const HttpServing& serving)
-        : descriptor(io, fd),
-          answered(io, Clock::time_point::max()),
-          connection(fd, peer_of(fd), serving) {}
-
-    Descriptor descriptor;  // owns the socket
-    asio::steady_timer
-        answered;  // cancelled when a worker has answered: what the coroutine waits for meanwhile
-    HttpConnection connection;
-    bool waiting = false;  // for bytes of a head; then `deadline` holds
-    bool timed_out = false;
-    Clock::time_point deadline{};
-};
-
-}  // namespace
-
 struct HttpServer::State {
     State(HttpServerOptions given, HttpHandler handler);
 
@@ -113,7 +113,7 @@ struct HttpServer::State {
     asio::awaitable<void> run_on_worker(Client& client, std::function<void()> job);
     asio::awaitable<void> watch_deadlines();
     asio::awaitable<void> watch_stop();
-    void add_client(int fd);
+    void add_client(int fd, HttpPeer peer);
     bool make_room();
     void receive(Client& client, bool& closed);
 
@@ -156,10 +156,10 @@ bool HttpServer::State::make_room() {
     return true;
 }
 
-void HttpServer::State::add_client(int fd) {
+void HttpServer::State::add_client(int fd, HttpPeer peer) {
     const int on = 1;  // fails on Unix sockets, which have no delay
     static_cast<void>(::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
-    clients.emplace_front(io, fd, serving);
+    clients.emplace_front(io, fd, std::move(peer), serving);
     asio::co_spawn(io, serve(clients.begin()), asio::detached);
 }
 
@@ -177,7 +177,7 @@ asio::awaitable<void> HttpServer::State::accept_all(Descriptor& socket) {
             room ? ::accept4(socket.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)
                  : -1;
         if (fd >= 0) {
-            add_client(fd);
+            add_client(fd, http_peer_of(fd));
         } else if (!room || errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
                    errno == ENOMEM) {
             // The connection stays in the queue until one ends.
@@ -221,6 +221,10 @@ asio::awaitable<bool> HttpServer::State::next_request(Client& client, std::size_
         if (!input.empty() && !begun) {
             begun = true;
             client.deadline = Clock::time_point::max();
+        }
+        constexpr char kTlsHandshake = 0x16;
+        if (!input.empty() && input.front() == kTlsHandshake) {
+            throw HttpError(400, "this server speaks plain HTTP here, the client TLS\n");
         }
         head = end_of_head(input);
         if (head > 0) {
@@ -342,6 +346,18 @@ void HttpServer::run() {
     asio::co_spawn(state.io, state.watch_stop(), asio::detached);
     state.io.run();
     state.workers.reset();
+}
+
+void HttpServer::adopt(UniqueFd socket, HttpPeer peer) {
+    check(::fcntl(socket.get(), F_SETFL, O_RDWR | O_NONBLOCK), "fcntl(F_SETFL, O_NONBLOCK)");
+    const auto shared = std::make_shared<UniqueFd>(std::move(socket));
+    asio::post(state_->io, [this, shared, peer = std::move(peer)] {
+        State& state = *state_;
+        if (!state.serving.stopping &&
+            (state.clients.size() < state.max_clients || state.make_room())) {
+            state.add_client(shared->release(), peer);
+        }
+    });
 }
 
 void HttpServer::stop() noexcept {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "01-chroot/error.hpp"
+#include "05-images/image_garbage.hpp"
 #include "05-images/image_store.hpp"
 
 #include "registry_client.hpp"
@@ -120,6 +121,7 @@ std::string pull(ImageStore& store, const Reference& reference, const Credential
 
     report.line(reference.digest ? reference.digest->text() : reference.tag,
                 "Pulling from " + reference.path);
+    const StoreLease lease(store);
     Fetched fetched(store.content());
     fetch_blobs(client, store.content(), manifest, report, fetched);
     for (const oci::Descriptor& layer : manifest.layers) {

@@ -11,7 +11,6 @@
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
-#include "01-chroot/temp_dir.hpp"
 
 #include "registry_error.hpp"
 #include "registry_state.hpp"
@@ -31,8 +30,6 @@ UniqueFd lock_root(const fs::path& root) {
         throw InputError(
             fmt::format("registry root {}: another registry serves it", root.native()));
     }
-    // What an earlier server was receiving when it ended: nobody can go on with it.
-    remove_tree(root / "tmp");
     return lock;
 }
 
@@ -42,7 +39,8 @@ Registry::State::State(const RegistryOptions& options)
     : root_lock(lock_root(options.root)),
       store(options.root),
       repositories(options.root / "repositories"),
-      uploads(store) {
+      uploads(store, options.root / "uploads"),
+      read_only(options.read_only) {
     if (!options.htpasswd.empty()) {
         users.emplace(options.htpasswd);
     }
@@ -60,16 +58,26 @@ void Registry::State::authorise(const HttpRequest& request) {
     }
 }
 
+void Registry::State::expect_writable(std::string_view method) const {
+    if (read_only && method != "GET") {
+        throw registry_refusal(405, "UNSUPPORTED", "this registry is read-only");
+    }
+}
+
 Registry::Registry(const RegistryOptions& options) : state_(std::make_unique<State>(options)) {}
 Registry::~Registry() = default;
 
-// [region: endpoints]
+void Registry::authorise(const HttpRequest& request) {
+    state_->authorise(request);
+}
+
 void Registry::handle(HttpExchange& exchange) {
     struct Handler {
         Endpoint endpoint;
         std::string_view method;
         void (State::*handle)(HttpExchange&, const Route&);
     };
+    // [region: endpoints]
     static constexpr std::array kHandlers = {
         Handler{Endpoint::Version, "GET", &State::version},
         Handler{Endpoint::Catalog, "GET", &State::list_catalog},
@@ -81,6 +89,7 @@ void Registry::handle(HttpExchange& exchange) {
         Handler{Endpoint::Upload, "PATCH", &State::append_upload},
         Handler{Endpoint::Upload, "PUT", &State::finish_upload},
         Handler{Endpoint::Upload, "DELETE", &State::cancel_upload},
+        Handler{Endpoint::Referrers, "GET", &State::list_referrers},
         Handler{Endpoint::Manifest, "GET", &State::get_manifest},
         Handler{Endpoint::Manifest, "PUT", &State::put_manifest},
         Handler{Endpoint::Manifest, "DELETE", &State::delete_manifest},
@@ -90,6 +99,7 @@ void Registry::handle(HttpExchange& exchange) {
     const Route route = route_of(request.path);
     const std::string_view method =
         request.method == "HEAD" ? "GET" : std::string_view(request.method);
+    state_->expect_writable(method);
     bool known = false;
     for (const Handler& handler : kHandlers) {
         known = known || handler.endpoint == route.endpoint;
@@ -103,7 +113,7 @@ void Registry::handle(HttpExchange& exchange) {
     }
     throw known ? registry_refusal(405, "UNSUPPORTED", "the operation is unsupported")
                 : registry_refusal(404, "UNSUPPORTED", "no such endpoint");
+    // [/region]
 }
-// [/region]
 
 }  // namespace drydock

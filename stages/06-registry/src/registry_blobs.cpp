@@ -133,8 +133,13 @@ void Registry::State::start_upload(HttpExchange& exchange, const Route& route) {
         return;
     }
     if (exchange.request().parameter("digest")) {  // all of it in this one request
-        Upload upload{.repository = route.name, .ingest = store.begin()};
-        respond_created(exchange, route, commit(exchange, route, upload));
+        Upload upload(route.name, store.begin());
+        try {
+            respond_created(exchange, route, commit(exchange, route, upload));
+        } catch (...) {
+            upload.ended = true;  // nobody knows a name to go on with it
+            throw;
+        }
         return;
     }
     const std::string id = uploads.begin(route.name);

@@ -1,6 +1,9 @@
 #include "registry_client.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <random>
+#include <thread>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -28,11 +31,6 @@ std::string said(const HttpReply& reply) {
     return {};
 }
 
-bool is_loopback(std::string_view domain) {
-    const std::string_view host = domain.substr(0, domain.rfind(':'));
-    return host == "localhost" || host.starts_with("127.") || domain.starts_with("[::1]");
-}
-
 std::string host_of(const std::string& url) {
     const std::string origin = origin_of(url);
     const std::size_t begin = origin.find("://") + 3;
@@ -57,16 +55,10 @@ bool may_have_credentials(const std::string& registry, const std::string& realm)
 
 }  // namespace
 
-std::string registry_origin(const std::string& domain) {
-    if (domain == "docker.io") {
-        return "https://registry-1.docker.io";
-    }
-    return (is_loopback(domain) ? "http://" : "https://") + domain;
-}
-
 RegistryClient::RegistryClient(const Reference& reference, Credentials credentials,
                                std::string action)
-    : origin_(registry_origin(reference.domain)),
+    : access_(registry_access(reference.domain)),
+      origin_(access_.origins.front()),
       name_(reference.path),
       reference_(reference),
       credentials_(std::move(credentials)),
@@ -88,28 +80,109 @@ void RegistryClient::fail(const HttpReply& reply, std::string_view what) const {
                         reply.status);
 }
 
+/// The first of the registry's origins that answers is its origin from then on.
+HttpReply RegistryClient::call_somewhere(const HttpCall& call) {
+    if (origin_answers_) {
+        return client_.call(call);
+    }
+    for (std::size_t i = 0;; ++i) {
+        HttpCall there = call;
+        there.url.replace(0, origin_.size(), access_.origins[i]);
+        try {
+            HttpReply reply = client_.call(there);
+            // A server that speaks TLS says so with a 400 to who does not.
+            const bool wrong =
+                reply.status == 400 && i + 1 < access_.origins.size() &&
+                find_header(reply.headers, "Docker-Distribution-API-Version") == nullptr;
+            if (!wrong) {
+                origin_ = access_.origins[i];
+                origin_answers_ = true;
+                return reply;
+            }
+        } catch (const HttpUnreachable& error) {
+            // Where nobody listens, nobody listens for the other scheme either, unless that has
+            // another port.
+            const bool nobody = error.kind() == HttpUnreachable::Kind::NoConnection &&
+                                reference_.domain.find(':') != std::string::npos;
+            if (nobody || i + 1 == access_.origins.size()) {
+                throw;
+            }
+        }
+    }
+}
+
 // [region: authorised-call]
-HttpReply RegistryClient::call(HttpCall call) {
+HttpReply RegistryClient::call_once(HttpCall call) {
     const HttpHeaders own = call.headers;
-    call.tick = tick_;
     for (bool again = false;; again = true) {
         call.headers = own;
         if (!authorization_.empty() && origin_of(call.url) == origin_of(origin_)) {
             call.headers.push_back({.name = "Authorization", .value = authorization_});
         }
-        try {
-            HttpReply reply = client_.call(call);
-            // Only what the registry itself asks for is answered; another origin gets nothing.
-            if (reply.status != 401 || again || origin_of(reply.url) != origin_of(origin_) ||
-                !authorise(reply)) {
-                return reply;
-            }
-        } catch (const HttpUnreachable& error) {
-            throw RegistryError(error.what(), 0);
+        HttpReply reply = call_somewhere(call);
+        // Only what the registry itself asks for is answered; another origin gets nothing.
+        if (reply.status != 401 || again || origin_of(reply.url) != origin_of(origin_) ||
+            !authorise(reply)) {
+            return reply;
         }
+        call.url.replace(0, call.url.find("/v2/"), origin_);
     }
 }
 // [/region]
+
+// [region: back-off]
+void RegistryClient::pause(int attempt, const HttpReply* reply) {
+    thread_local std::minstd_rand random{std::random_device{}()};
+    const auto whole = std::min(retry_.longest, retry_.first * (1 << std::min(attempt, 10)));
+    std::uniform_int_distribution<std::int64_t> between(whole.count() / 2, whole.count());
+    std::chrono::milliseconds length(between(random));
+    const std::string* after =
+        reply != nullptr ? find_header(reply->headers, "Retry-After") : nullptr;
+    if (after != nullptr) {
+        unsigned seconds = 0;
+        const auto [end, error] =
+            std::from_chars(after->data(), after->data() + after->size(), seconds);
+        if (error == std::errc{}) {
+            // One that sends us away for longer gets its answer to the user.
+            length = std::min<std::chrono::milliseconds>(std::chrono::seconds(seconds),
+                                                         std::chrono::minutes(2));
+        }
+    }
+    const auto until = std::chrono::steady_clock::now() + length;
+    while (std::chrono::steady_clock::now() < until) {
+        if (tick_) {
+            tick_();
+        }
+        std::this_thread::sleep_until(
+            std::min(until, std::chrono::steady_clock::now() + std::chrono::milliseconds(100)));
+    }
+}
+// [/region]
+
+HttpReply RegistryClient::call(HttpCall call) {
+    call.tick = tick_;
+    call.trust = access_.trust;
+    // What changes something is not done twice, unless the registry says that it did nothing.
+    const bool harmless = call.method == "GET" || call.method == "HEAD";
+    for (int attempt = 0;; ++attempt) {
+        const bool last = attempt + 1 >= retry_.attempts;
+        try {
+            HttpReply reply = call_once(call);
+            const bool busy =
+                reply.status == 429 || (harmless && reply.status >= 500 && reply.status != 501);
+            if (!busy || last) {
+                return reply;
+            }
+            pause(attempt, &reply);
+        } catch (const HttpUnreachable& error) {
+            const bool cut = error.kind() == HttpUnreachable::Kind::Cut;
+            if (!cut || !harmless || call.sink || last) {
+                throw RegistryError(error.what(), 0);
+            }
+            pause(attempt, nullptr);
+        }
+    }
+}
 
 /// @return false when there is nothing to answer the challenge with
 bool RegistryClient::authorise(const HttpReply& refusal) {
@@ -146,6 +219,9 @@ void RegistryClient::fetch_token(const Challenge& challenge) {
                                     realm.find('?') == std::string::npos ? '?' : '&',
                                     escape_url(value("service")), escape_url(scope)),
                  .body_limit = kMaxToken};
+    if (origin_of(realm) == origin_of(origin_)) {
+        ask.trust = access_.trust;
+    }
     if (!credentials_.user.empty() && may_have_credentials(origin_, realm)) {
         ask.headers.push_back(
             {.name = "Authorization", .value = basic_authorization(credentials_)});
@@ -190,56 +266,6 @@ RegistryClient::Document RegistryClient::manifest(const std::string& tag_or_dige
     }
     return document;
 }
-
-// [region: fetch-blob]
-void RegistryClient::fetch_blob(const ContentStore& store, const oci::Descriptor& blob,
-                                const std::function<void(std::uint64_t)>& progressed) {
-    Ingest ingest = store.begin();
-    ingest.limit(blob.size);
-    const HttpReply reply =
-        call({.url = url("blobs", blob.digest.text()), .sink = [&](std::string_view bytes) {
-                  ingest.write(bytes);
-                  progressed(ingest.size());
-              }});
-    if (reply.status != 200) {
-        fail(reply, "GET");
-    }
-    ingest.commit(blob.digest, blob.size);
-}
-// [/region]
-
-bool RegistryClient::has_blob(const Digest& digest) {
-    const HttpReply reply = call({.method = "HEAD", .url = url("blobs", digest.text())});
-    if (reply.status != 200 && reply.status != 404) {
-        fail(reply, "HEAD");
-    }
-    return reply.status == 200;
-}
-
-// [region: send-blob]
-void RegistryClient::send_blob(const ContentStore& store, const oci::Descriptor& blob,
-                               const std::function<void(std::uint64_t)>& progressed) {
-    const HttpReply begun = call({.method = "POST", .url = url("blobs", "uploads/")});
-    const std::string* location = find_header(begun.headers, "Location");
-    if (begun.status != 202 || location == nullptr) {
-        fail(begun, "POST");
-    }
-    const std::string target = resolve_url(begun.url, *location);
-    const UniqueFd file = store.open(blob.digest);
-    const HttpReply done =
-        call({.method = "PUT",
-              .url = fmt::format("{}{}digest={}", target,
-                                 target.find('?') == std::string::npos ? '?' : '&',
-                                 escape_url(blob.digest.text())),
-              .headers = {{.name = "Content-Type", .value = "application/octet-stream"}},
-              .upload_fd = file.get(),
-              .upload_size = store.size(blob.digest),
-              .uploaded = progressed});
-    if (done.status != 201) {
-        fail(done, "PUT");
-    }
-}
-// [/region]
 
 void RegistryClient::put_manifest(const std::string& tag_or_digest, std::string_view media_type,
                                   const std::string& text) {

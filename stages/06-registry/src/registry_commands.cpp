@@ -6,6 +6,8 @@
 #include <iostream>
 #include <memory>
 
+#include <CLI/Validators.hpp>
+
 #include "01-chroot/command_line.hpp"
 #include "06-registry/run.hpp"
 #include "06-registry/serve.hpp"
@@ -60,6 +62,24 @@ void add_serve_command(CLI::App& app, std::function<int()>& command) {
     serve
         ->add_option("--htpasswd", options->registry.htpasswd,
                      "who may come in: lines as `htpasswd -B` writes them")
+        ->type_name("FILE");
+    serve->add_flag("--read-only", options->registry.read_only, "nothing can be pushed or deleted");
+    CLI::Option* certificate = serve
+                                   ->add_option("--tls-cert", options->tls_certificate,
+                                                "speak TLS only, with this certificate (PEM)")
+                                   ->type_name("FILE");
+    serve->add_option("--tls-key", options->tls_key, "the certificate's key (PEM)")
+        ->type_name("FILE");
+    serve
+        ->add_option_function<std::string>(
+            "--tls", [options](const std::string&) { options->tls_self_signed = true; },
+            "self-signed: speak TLS with a certificate made in DIR/tls")
+        ->check(CLI::IsMember({"self-signed"}))
+        ->excludes(certificate)
+        ->type_name("HOW");
+    serve
+        ->add_option("--request-log", options->request_log,
+                     "a JSON line for each request; - is stderr")
         ->type_name("FILE");
     serve->add_flag("--insecure-any-address", options->insecure_any_address,
                     "listen where others can reach it although nobody has to log in");

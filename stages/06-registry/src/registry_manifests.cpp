@@ -148,14 +148,20 @@ void Registry::State::put_manifest(HttpExchange& exchange, const Route& route) {
     // something whole.
     store.put(text);
     repositories.add_manifest(route.name, digest, type);
+    const auto subject = subject_of(text);
+    if (subject) {
+        repositories.add_referrer(route.name, *subject, digest);
+    }
     if (!by_digest) {
         repositories.set_tag(route.name, route.reference, digest);
     }
-    exchange.respond(201,
-                     {{.name = "Location",
-                       .value = fmt::format("/v2/{}/manifests/{}", route.name, digest.text())},
-                      {.name = "Docker-Content-Digest", .value = digest.text()}},
-                     "");
+    HttpHeaders headers = {{.name = "Location",
+                            .value = fmt::format("/v2/{}/manifests/{}", route.name, digest.text())},
+                           {.name = "Docker-Content-Digest", .value = digest.text()}};
+    if (subject) {  // so that the client need not keep a list of its own
+        headers.push_back({.name = "OCI-Subject", .value = subject->text()});
+    }
+    exchange.respond(201, headers, "");
 }
 // [/region]
 

@@ -68,6 +68,18 @@ bool is_tag(std::string_view tag) {
            std::ranges::all_of(tag, [](char c) { return is_word(c) || c == '.' || c == '-'; });
 }
 
+namespace {
+
+void expect_name(std::string_view name) {
+    if (!is_repository_name(name)) {
+        throw registry_refusal(
+            400, "NAME_INVALID",
+            "invalid repository name: expected lower-case letters, digits and separators");
+    }
+}
+
+}  // namespace
+
 // [region: routes]
 Route route_of(std::string_view path) {
     if (path == "/v2/" || path == "/v2") {
@@ -94,6 +106,8 @@ Route route_of(std::string_view path) {
         route.endpoint = from_end(0) == "uploads" ? Endpoint::StartUpload : Endpoint::Blob;
     } else if (from_end(1) == "manifests") {
         route.endpoint = Endpoint::Manifest;
+    } else if (from_end(1) == "referrers") {
+        route.endpoint = Endpoint::Referrers;
     } else if (from_end(1) == "tags" && from_end(0) == "list") {
         route.endpoint = Endpoint::Tags;
     } else {
@@ -102,11 +116,7 @@ Route route_of(std::string_view path) {
     for (std::size_t i = 0; i + tail < parts.size(); ++i) {
         route.name += (i == 0 ? "" : "/") + std::string(parts[i]);
     }
-    if (!is_repository_name(route.name)) {
-        throw registry_refusal(
-            400, "NAME_INVALID",
-            "invalid repository name: expected lower-case letters, digits and separators");
-    }
+    expect_name(route.name);
     return route;
 }
 // [/region]

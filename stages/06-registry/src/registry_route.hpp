@@ -5,7 +5,17 @@
 
 namespace drydock {
 
-enum class Endpoint { Version, Catalog, Blob, StartUpload, Upload, Manifest, Tags, Unknown };
+enum class Endpoint {
+    Version,
+    Catalog,
+    Blob,
+    StartUpload,
+    Upload,
+    Manifest,
+    Tags,
+    Referrers,
+    Unknown
+};
 
 struct Route {
     Endpoint endpoint = Endpoint::Unknown;

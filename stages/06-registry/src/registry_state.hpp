@@ -20,9 +20,12 @@ struct Registry::State {
     ContentStore store;
     Repositories repositories;
     Uploads uploads;
+    bool read_only = false;
     std::optional<HtpasswdFile> users{};
 
     void authorise(const HttpRequest& request);
+    /// @throws HttpError 405 when the registry takes nothing and the method is not GET
+    void expect_writable(std::string_view method) const;
 
     // registry_blobs.cpp
     void get_blob(HttpExchange& exchange, const Route& route);
@@ -32,6 +35,9 @@ struct Registry::State {
     void append_upload(HttpExchange& exchange, const Route& route);
     void finish_upload(HttpExchange& exchange, const Route& route);
     void cancel_upload(HttpExchange& exchange, const Route& route);
+
+    // registry_referrers.cpp
+    void list_referrers(HttpExchange& exchange, const Route& route);
 
     // registry_manifests.cpp
     void get_manifest(HttpExchange& exchange, const Route& route);
@@ -49,6 +55,10 @@ struct Registry::State {
     void expect_contents(const std::string& name, const std::string& text,
                          const std::string& type) const;
 };
+
+/// The manifest that a manifest says it is about; nothing when it says none.
+/// @throws HttpError 400 MANIFEST_INVALID
+std::optional<Digest> subject_of(const std::string& manifest);
 
 /// @throws HttpError 400 DIGEST_INVALID
 Digest digest_from_request(std::string_view text);

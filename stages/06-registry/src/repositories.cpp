@@ -149,6 +149,22 @@ bool Repositories::remove_manifest(const std::string& name, const Digest& digest
     return remove_file(revisions(name), std::string(digest.hex()));
 }
 
+std::vector<Digest> Repositories::referrers(const std::string& name, const Digest& subject) const {
+    std::vector<Digest> result;
+    for (const std::string& hex : entries(directory_ / name / "_referrers" / subject.hex())) {
+        const Digest manifest = parse_digest("sha256:" + hex, "referrer of " + subject.text());
+        if (manifest_type(name, manifest)) {
+            result.push_back(manifest);
+        }
+    }
+    return result;
+}
+
+void Repositories::add_referrer(const std::string& name, const Digest& subject,
+                                const Digest& manifest) {
+    write(directory_ / name / "_referrers" / subject.hex(), std::string(manifest.hex()), "");
+}
+
 std::optional<Digest> Repositories::tag(const std::string& name, const std::string& tag) const {
     const auto text = read_record(tag_directory(name) / tag);
     return text ? std::optional(parse_digest(*text, "tag " + name + ":" + tag)) : std::nullopt;

@@ -17,6 +17,7 @@ namespace drydock {
 ///     NAME/_blobs/HEX                  empty: the blob may be had from here
 ///     NAME/_manifests/revisions/HEX    holds the media type
 ///     NAME/_manifests/tags/TAG         holds the digest
+///     NAME/_referrers/HEX/HEX2         empty: manifest HEX2 has manifest HEX as its subject
 ///
 /// Names and tags are checked (is_repository_name, is_tag) before they come here. Whatever a
 /// function that changes something did is on disk when it returns. From any number of threads.
@@ -46,6 +47,11 @@ class Repositories {
     void set_tag(const std::string& name, const std::string& tag, const Digest& digest);
     /// @return false when it was not there
     bool remove_tag(const std::string& name, const std::string& tag);
+
+    /// The manifests whose subject it is, sorted; those that were removed since are left out.
+    [[nodiscard]] std::vector<Digest> referrers(const std::string& name,
+                                                const Digest& subject) const;
+    void add_referrer(const std::string& name, const Digest& subject, const Digest& manifest);
 
   private:
     [[nodiscard]] std::filesystem::path blobs(const std::string& name) const;

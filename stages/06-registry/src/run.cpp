@@ -13,6 +13,7 @@
 #include "05-images/run.hpp"
 #include "06-registry/pull.hpp"
 #include "06-registry/push.hpp"
+#include "06-registry/stored_credentials.hpp"
 
 namespace drydock::stage06 {
 namespace {
@@ -59,6 +60,12 @@ ProgressCallback printer(std::FILE* out) {
     };
 }
 
+/// Those of the command line, or else those of `docker login`.
+Credentials credentials_for(const Options& options, const Reference& reference) {
+    return options.credentials.user.empty() ? stored_credentials(reference.domain)
+                                            : options.credentials;
+}
+
 /// What stage 05 is to run: the user's name if it is here, else the digest of what was pulled,
 /// since the tag may lead elsewhere by then.
 std::string name_here(ImageStore& store, const Options& options) {
@@ -71,7 +78,7 @@ std::string name_here(ImageStore& store, const Options& options) {
     }
     const Interruptible interruptible;
     fmt::print(stderr, "Unable to find image '{}' locally\n", familiar(reference));
-    return drydock::pull(store, reference, options.credentials, printer(stderr));
+    return drydock::pull(store, reference, credentials_for(options, reference), printer(stderr));
 }
 
 }  // namespace
@@ -80,14 +87,15 @@ void pull(const Options& options) {
     const Interruptible interruptible;
     ImageStore store(options.data_root);
     const Reference reference = parse_reference(options.image);
-    drydock::pull(store, reference, options.credentials, printer(stdout));
+    drydock::pull(store, reference, credentials_for(options, reference), printer(stdout));
     fmt::print("{}\n", to_string(reference));
 }
 
 void push(const Options& options) {
     const Interruptible interruptible;
     ImageStore store(options.data_root);
-    drydock::push(store, parse_reference(options.image), options.credentials, printer(stdout));
+    const Reference reference = parse_reference(options.image);
+    drydock::push(store, reference, credentials_for(options, reference), printer(stdout));
 }
 
 int run(const Options& options) {

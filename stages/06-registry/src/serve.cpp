@@ -1,10 +1,19 @@
 #include "06-registry/serve.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <csignal>
+#include <memory>
 #include <thread>
 
 #include "01-chroot/check.hpp"
+#include "01-chroot/error.hpp"
+#include "01-chroot/file.hpp"
 #include "06-registry/http_server.hpp"
+
+#include "registry_metrics.hpp"
+#include "tls_front.hpp"
 
 namespace drydock {
 namespace {
@@ -16,6 +25,67 @@ sigset_t ending_signals() {
         sigaddset(&set, number);
     }
     return set;
+}
+
+/// Where requests are noted: each line in one write(2), so that lines never mix.
+class RequestLog {
+  public:
+    explicit RequestLog(const std::filesystem::path& path) {
+        if (path == "-") {
+            fd_ = UniqueFd(check(::fcntl(2, F_DUPFD_CLOEXEC, 3), "fcntl(stderr, F_DUPFD_CLOEXEC)"));
+        } else if (!path.empty()) {
+            fd_ = open_file(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        }
+    }
+    void write(const HttpLogEntry& entry) const noexcept {
+        if (fd_) {
+            try {
+                const std::string line = log_line(entry);
+                static_cast<void>(!::write(fd_.get(), line.data(), line.size()));
+            } catch (const std::exception&) {
+                return;  // a log that cannot be written stops no registry
+            }
+        }
+    }
+
+  private:
+    UniqueFd fd_{};
+};
+
+/// What is not the distribution-spec's: for those who watch over the server.
+bool answer_watcher(HttpExchange& exchange, Registry& registry, const RegistryMetrics& metrics) {
+    const HttpRequest& request = exchange.request();
+    if (request.path == "/healthz") {
+        exchange.respond(200, {{.name = "Content-Type", .value = "application/json"}},
+                         "{\"status\":\"ok\"}");
+        return true;
+    }
+    if (request.path == "/metrics") {
+        registry.authorise(request);
+        exchange.respond(
+            200, {{.name = "Content-Type", .value = "text/plain; version=0.0.4; charset=utf-8"}},
+            metrics.text());
+        return true;
+    }
+    return false;
+}
+
+std::unique_ptr<TlsFront> tls_front(const ServeOptions& options, bool any_address,
+                                    HttpServer& server) {
+    if (options.tls_certificate.empty() != options.tls_key.empty()) {
+        throw InputError("--tls-cert and --tls-key: expected both, or --tls self-signed");
+    }
+    if (options.tls_certificate.empty() && !options.tls_self_signed) {
+        return nullptr;
+    }
+    const TlsFiles files =
+        options.tls_self_signed
+            ? self_signed_certificate(options.registry.root / "tls")
+            : TlsFiles{.certificate = options.tls_certificate, .key = options.tls_key};
+    return std::make_unique<TlsFront>(files, options.listen, any_address,
+                                      [&server](UniqueFd plain, HttpPeer peer) {
+                                          server.adopt(std::move(plain), std::move(peer));
+                                      });
 }
 
 }  // namespace
@@ -30,18 +100,32 @@ void serve_registry(const ServeOptions& options,
     check(::sigprocmask(SIG_BLOCK, &ending, &before), "sigprocmask(SIG_BLOCK)");
     Registry registry(options.registry);
     const bool guarded = !options.registry.htpasswd.empty();
+    RegistryMetrics metrics;
+    const RequestLog log(options.request_log);
+    const bool any_address = guarded || options.insecure_any_address;
+    const bool tls = options.tls_self_signed || !options.tls_certificate.empty();
     HttpServer server(
-        {.listen = {options.listen},
-         .any_address = guarded || options.insecure_any_address,
-         .common_headers = {{.name = "Docker-Distribution-API-Version", .value = "registry/2.0"}}},
-        [&](HttpExchange& exchange) { registry.handle(exchange); });
+        {.listen = tls ? std::vector<std::string>{} : std::vector{options.listen},
+         .any_address = any_address,
+         .common_headers = {{.name = "Docker-Distribution-API-Version", .value = "registry/2.0"}},
+         .log =
+             [&](const HttpLogEntry& entry) {
+                 metrics.count(entry);
+                 log.write(entry);
+             }},
+        [&](HttpExchange& exchange) {
+            if (!answer_watcher(exchange, registry, metrics)) {
+                registry.handle(exchange);
+            }
+        });
+    const std::unique_ptr<TlsFront> front = tls_front(options, any_address, server);
     std::jthread waiter([&](const std::stop_token& stop) {
         const timespec moment{.tv_sec = 1, .tv_nsec = 0};
         while (!stop.stop_requested() && ::sigtimedwait(&ending, nullptr, &moment) == -1) {
         }
         server.stop();
     });
-    listening(server.addresses().front());
+    listening(front ? "https://" + front->address() : server.addresses().front());
     server.run();
     waiter.request_stop();
     waiter.join();

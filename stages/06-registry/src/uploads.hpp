@@ -2,10 +2,12 @@
 
 #include <chrono>
 #include <cstddef>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "04-layers/content_store.hpp"
 
@@ -13,6 +15,19 @@ namespace drydock {
 
 /// One upload: what came so far, hashed as it came.
 struct Upload {
+    Upload(std::string owner, Ingest begun)
+        : repository(std::move(owner)), ingest(std::move(begun)) {}
+    /// Its bytes stay for who goes on with it later, unless it ended.
+    ~Upload() {
+        if (!ended) {
+            ingest.keep();
+        }
+    }
+    Upload(const Upload&) = delete;
+    Upload& operator=(const Upload&) = delete;
+    Upload(Upload&&) = delete;
+    Upload& operator=(Upload&&) = delete;
+
     std::string repository{};
     Ingest ingest;
     std::mutex writing{};  ///< held by the one request that may write
@@ -21,10 +36,12 @@ struct Upload {
 };
 
 /// The uploads under way, by ID: 128 random bits, so that nobody guesses another's. One ends when
-/// its blob is committed, it is cancelled, it rested for an hour, or the server ends.
+/// its blob is committed, or it is cancelled; one that rested for a week is forgotten. It outlives
+/// the server: its bytes are TMP/upload-ID, and DIRECTORY/ID holds the name of its repository.
 class Uploads {
   public:
-    explicit Uploads(const ContentStore& store) : store_(&store) {}
+    /// Forgets what is too old, and whatever in the store's tmp/ belongs to no upload.
+    Uploads(const ContentStore& store, std::filesystem::path directory);
 
     /// @return its ID @throws HttpError 429 when too many are under way
     std::string begin(const std::string& repository);
@@ -34,9 +51,11 @@ class Uploads {
     void end(const std::string& id);
 
   private:
-    void purge();
+    void let_rest();
+    std::shared_ptr<Upload> reopen(const std::string& repository, const std::string& id);
 
     const ContentStore* store_;
+    std::filesystem::path directory_;
     std::mutex mutex_{};
     std::map<std::string, std::shared_ptr<Upload>> uploads_{};
 };

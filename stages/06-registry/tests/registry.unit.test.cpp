@@ -331,23 +331,43 @@ TEST_CASE("Registry: what is deleted is not served", "[06][registry]") {
     CHECK(registry.ask("DELETE", blob).status == 404);
 }
 
-TEST_CASE("Registry: what was pushed is there after a restart, what was not finished is gone",
+TEST_CASE("Registry: what was pushed is there after a restart, an upload goes on where it was",
           "[06][registry]") {
     const TempDir directory("drydock-test-");
     std::string text;
     std::string upload;
+    std::string old;
     {
         RegistryFixture registry({}, directory.path() / "root");
         text = registry.push_image("a", "v1", "layer");
         upload = registry.start("a");
+        old = registry.start("a");
         CHECK(registry.ask("PATCH", upload, {}, "half").status == 202);
         CHECK_THROWS_WITH(Registry({.root = registry.root}),
                           ContainsSubstring("another registry serves it"));
     }
+    const fs::path tmp = directory.path() / "root/tmp";
+    std::ofstream(tmp / "ingest-of-a-dead-server") << "x";
+    const std::string id = old.substr(old.rfind('/') + 1);
+    fs::last_write_time(tmp / ("upload-" + id),
+                        fs::file_time_type::clock::now() - std::chrono::hours(24 * 8));
     RegistryFixture registry({}, directory.path() / "root");
     CHECK(registry.ask("GET", "/v2/a/manifests/v1").body == text);
-    CHECK(registry.ask("GET", upload).status == 404);
-    CHECK(fs::is_empty(registry.root / "tmp"));
+    const HttpReply status = registry.ask("GET", upload);
+    CHECK(status.status == 204);
+    CHECK(header(status, "Range") == "0-3");
+    std::string elsewhere = upload;
+    elsewhere.replace(elsewhere.find("/a/"), 3, "/b/");
+    CHECK(registry.ask("GET", elsewhere).status == 404);
+    CHECK(registry.ask("GET", old).status == 404);
+    CHECK(registry.ask("GET", "/v2/a/blobs/uploads/..%2f..%2fregistry.lock").status >= 400);
+    const std::string digest = digest_of("half and half").text();
+    CHECK(registry.ask("PATCH", upload, {{.name = "Content-Range", .value = "4-12"}}, " and half")
+              .status == 202);
+    CHECK(registry.ask("PUT", upload + "?digest=" + digest).status == 201);
+    CHECK(registry.ask("GET", "/v2/a/blobs/" + digest).body == "half and half");
+    CHECK(fs::is_empty(tmp));
+    CHECK(fs::is_empty(registry.root / "uploads"));
 }
 
 TEST_CASE("Registry: many pushers at once, every acknowledged tag is whole", "[06][registry]") {

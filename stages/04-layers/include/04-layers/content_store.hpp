@@ -42,6 +42,8 @@ class ContentStore {
 
     /// Begins a blob; see Ingest.
     [[nodiscard]] Ingest begin() const;
+    /// Begins, or goes on with, a blob in the temporary file `name`: [a-zA-Z0-9-]+, not "ingest-…".
+    [[nodiscard]] Ingest begin(const std::string& name) const;
     /// Stores a small document at once. @return its digest
     Digest put(std::string_view bytes) const;
     /// Nothing there is fine.

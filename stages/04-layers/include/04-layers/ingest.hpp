@@ -21,7 +21,13 @@ class Ingest {
     /// @param temporary directory for unfinished blobs; @param blobs directory for finished ones;
     /// same filesystem
     Ingest(int temporary, int blobs);
-    /// Discards what was not committed.
+    /// The same under a name of the caller's. What an earlier process wrote under that name, and
+    /// kept, is there already: it is read once more, for the digest.
+    Ingest(int temporary, int blobs, const std::string& name);
+    /// Leaves the bytes for a later Ingest of that name, instead of discarding them. Nothing more
+    /// can be written.
+    void keep() noexcept;
+    /// Discards what was not committed or kept.
     ~Ingest();
     Ingest(Ingest&& other) noexcept;
     Ingest& operator=(Ingest&& other) noexcept;

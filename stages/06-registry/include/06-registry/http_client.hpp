@@ -12,6 +12,16 @@
 
 namespace drydock {
 
+/// Whom a client believes, beside the authorities that the system trusts.
+struct HttpTrust {
+    bool verify = true;         ///< false: any certificate will do
+    std::string ca_file{};      ///< PEM; instead of the system's authorities
+    std::string certificate{};  ///< of our own, PEM
+    std::string key{};          ///< of that certificate
+};
+
+struct HttpReply;
+
 /// One request of ours.
 struct HttpCall {
     std::string method = "GET";
@@ -21,6 +31,8 @@ struct HttpCall {
     int upload_fd = -1;  ///< instead of `body`: the first `upload_size` bytes of this file
     std::uint64_t upload_size = 0;
     std::function<void(std::uint64_t)> uploaded{};  ///< gets how many bytes of it were sent so far
+    /// Told status and headers of a 2xx response, before the first byte for `sink`.
+    std::function<void(const HttpReply&)> head{};
     /// Takes the body of a 2xx response as it comes; without it, and for every other status, it is
     /// in HttpReply::body. An exception from it, or from `uploaded`, ends the call and comes out of
     /// it.
@@ -28,6 +40,10 @@ struct HttpCall {
     /// Called about once a second, also when nothing comes: an exception from it ends the call.
     std::function<void()> tick{};
     std::size_t body_limit = std::size_t{4} << 20U;  ///< bytes of HttpReply::body
+    HttpTrust trust{};
+    /// Asked about the address of every connection, also of redirects, before it is made: false
+    /// refuses it. What a name means is looked up once, and that address is the one connected to.
+    std::function<bool(const std::string& address)> may_connect{};
 };
 
 struct HttpReply {
@@ -41,7 +57,14 @@ struct HttpReply {
 /// names host and port.
 class HttpUnreachable : public std::runtime_error {
   public:
-    using std::runtime_error::runtime_error;
+    enum class Kind { NoConnection, NoTrust, Cut };  ///< Cut: it broke off after it was connected
+    explicit HttpUnreachable(const std::string& what, Kind kind = Kind::NoConnection)
+        : std::runtime_error(what), kind_(kind) {}
+
+    [[nodiscard]] Kind kind() const noexcept { return kind_; }
+
+  private:
+    Kind kind_;
 };
 
 /// Keeps connections open from call to call; for one thread. TLS certificates are verified; proxies

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,6 +15,16 @@ namespace drydock {
 /// Answers one request. Called on a worker thread, SIGPIPE blocked (so whoever spawns from there
 /// gives its child a clean signal mask), many at a time.
 using HttpHandler = std::function<void(HttpExchange&)>;
+
+/// One request that was answered, or cut.
+struct HttpLogEntry {
+    std::string peer{};
+    std::string method{};  ///< empty when it was no request at all
+    std::string path{};
+    int status = 0;          ///< 0: the client was gone before there was an answer
+    std::uint64_t sent = 0;  ///< bytes of the answer, head and body
+    std::chrono::microseconds took{};
+};
 
 struct HttpServerOptions {
     /// Each "unix:///absolute/path", "127.0.0.1:5000", "[::1]:5000" or "localhost:5000", also after
@@ -31,6 +42,8 @@ struct HttpServerOptions {
     /// forever. Forever suits a daemon on a Unix socket, whose clients are trusted and may pause
     /// (`logs -f | less`).
     std::chrono::milliseconds stall_timeout{60'000};
+    /// Called on the thread that answered, after the answer; it must not throw.
+    std::function<void(const HttpLogEntry&)> log{};
     std::chrono::milliseconds stop_grace{
         5'000};  ///< from stop() to the cutting of connections that still answer
 };
@@ -57,6 +70,8 @@ class HttpServer {
 
     /// Serves until stop(). When it returns, no handler runs and no connection is open.
     void run();
+    /// Serves a connection that somebody else accepted: a TLS front's. From any thread.
+    void adopt(UniqueFd socket, HttpPeer peer);
     /// Makes run() return: accepts no more, tells handlers (client_gone()), waits stop_grace for
     /// them, then cuts their connections and waits for them to end. From any thread, also from a
     /// signal handler; more than once is fine.

@@ -11,6 +11,7 @@ struct RegistryOptions {
     /// Becomes an OCI image layout for the blobs, with the names in `repositories/` beside it.
     std::filesystem::path root{};
     std::filesystem::path htpasswd{};  ///< who may use it (HtpasswdFile); empty: anybody
+    bool read_only = false;            ///< nothing can be pushed or deleted
 };
 
 /// A registry: what HttpServer calls for every request below /v2/. An answered upload or manifest
@@ -19,7 +20,8 @@ struct RegistryOptions {
 /// @see OCI distribution-spec 1.1
 class Registry {
   public:
-    /// Takes `root` for itself; uploads that an earlier server did not finish are discarded.
+    /// Takes `root` for itself. Uploads that an earlier server did not finish can be gone on with
+    /// for a week.
     /// @throws InputError when another server uses `root`, or the htpasswd file is not as it should
     /// be
     explicit Registry(const RegistryOptions& options);
@@ -29,6 +31,9 @@ class Registry {
     Registry(Registry&&) = delete;
     Registry& operator=(Registry&&) = delete;
 
+    /// Ends who may not come in, for what is not below /v2/.
+    /// @throws HttpError 401
+    void authorise(const HttpRequest& request);
     /// Answers one request; from any number of threads at once.
     void handle(HttpExchange& exchange);
 

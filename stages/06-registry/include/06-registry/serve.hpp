@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <string>
 
@@ -10,7 +11,11 @@ namespace drydock {
 struct ServeOptions {
     std::string listen = "127.0.0.1:5000";  ///< as HttpServerOptions::listen
     RegistryOptions registry{};
-    bool insecure_any_address = false;  ///< let anybody in from anywhere
+    bool insecure_any_address = false;        ///< let anybody in from anywhere
+    std::filesystem::path tls_certificate{};  ///< PEM; with it the server speaks TLS only
+    std::filesystem::path tls_key{};
+    bool tls_self_signed = false;         ///< a certificate of its own, in ROOT/tls
+    std::filesystem::path request_log{};  ///< a JSON line a request; "-": stderr; empty: none
 };
 
 /// Serves a registry until SIGINT or SIGTERM.

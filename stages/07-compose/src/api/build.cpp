@@ -5,6 +5,7 @@
 
 #include "01-chroot/error.hpp"
 #include "05-images/builder.hpp"
+#include "06-registry/fetch_url.hpp"
 #include "07-compose/api/routes.hpp"
 
 #include "api/body_file.hpp"
@@ -63,6 +64,13 @@ void build(Call& call) {
     const UniqueFd context = body_in_file(call);
     request.context_tar = context.get();
     request.cancelled = [&] { return call.http.client_gone(); };
+    request.fetch_url = [&](const std::string& url, int fd) {
+        return fetch_url(url, fd, {.tick = [&] {
+                             if (call.http.client_gone()) {
+                                 throw InputError("the client has gone");
+                             }
+                         }});
+    };
     const bool quiet = call.flag("q");
     const auto job =
         call.engine.jobs().begin("build", fmt::format("{}", fmt::join(request.tags, ", ")));
