@@ -8,32 +8,28 @@ namespace {
 
 using nlohmann::json;
 
-std::string text_of(const json& object, const char* key) {
-    return object.value(key, std::string());
-}
-
 std::string subnets_of(const json& network) {
     std::string text;
     for (const json& pool : network.at("IPAM").at("Config")) {
-        text += (text.empty() ? "" : ", ") + text_of(pool, "Subnet");
+        text += (text.empty() ? "" : ", ") + pool.value("Subnet", "");
     }
     return text;
 }
 
 std::string gateway_of(const json& network) {
     const json& pools = network.at("IPAM").at("Config");
-    return pools.empty() ? "" : text_of(pools.front(), "Gateway");
+    return pools.empty() ? "" : pools.front().value("Gateway", "");
 }
 
 std::string addresses_of(const json& container) {
-    const std::string v4 = text_of(container, "IPv4Address");
-    const std::string v6 = text_of(container, "IPv6Address");
+    const std::string v4 = container.value("IPv4Address", "");
+    const std::string v6 = container.value("IPv6Address", "");
     return v4 + (v4.empty() || v6.empty() ? "" : ", ") + v6;
 }
 
 /// Whether what is in the network gets out of it.
 bool leads_out(const json& network) {
-    return text_of(network, "Driver") == "bridge" && !network.value("Internal", false);
+    return network.value("Driver", "") == "bridge" && !network.value("Internal", false);
 }
 
 }  // namespace
@@ -41,7 +37,7 @@ bool leads_out(const json& network) {
 std::string graph_text(const std::vector<json>& networks) {
     std::string text;
     for (const json& network : networks) {
-        text += fmt::format("{} ({}{})\n", text_of(network, "Name"), text_of(network, "Driver"),
+        text += fmt::format("{} ({}{})\n", network.value("Name", ""), network.value("Driver", ""),
                             network.value("Internal", false) ? ", internal" : "");
         const json& containers = network.at("Containers");
         std::vector<std::string> lines;
@@ -51,7 +47,7 @@ std::string graph_text(const std::vector<json>& networks) {
         }
         for (const json& container : containers) {
             lines.push_back(
-                fmt::format("{} {}", text_of(container, "Name"), addresses_of(container)));
+                fmt::format("{} {}", container.value("Name", ""), addresses_of(container)));
         }
         for (std::size_t i = 0; i < lines.size(); ++i) {
             text += (i + 1 < lines.size() ? "├─ " : "└─ ") + lines[i] + "\n";
@@ -63,16 +59,16 @@ std::string graph_text(const std::vector<json>& networks) {
 std::string graph_mermaid(const std::vector<json>& networks) {
     std::string text = "graph LR\n";
     for (const json& network : networks) {
-        const std::string id = "n" + text_of(network, "Id").substr(0, 12);
-        text +=
-            fmt::format("  {}[\"{}<br/>{}\"]\n", id, text_of(network, "Name"), subnets_of(network));
+        const std::string id = "n" + network.value("Id", "").substr(0, 12);
+        text += fmt::format("  {}[\"{}<br/>{}\"]\n", id, network.value("Name", ""),
+                            subnets_of(network));
         if (leads_out(network)) {
             text += fmt::format("  {} -- NAT --> outside((outside))\n", id);
         }
         for (const auto& [key, container] : network.at("Containers").items()) {
             const std::string node = "c" + key.substr(0, 12);
             text += fmt::format("  {0}([\"{1}\"])\n  {0} -- \"{2}\" --> {3}\n", node,
-                                text_of(container, "Name"), addresses_of(container), id);
+                                container.value("Name", ""), addresses_of(container), id);
         }
     }
     return text;

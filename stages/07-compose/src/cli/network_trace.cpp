@@ -8,10 +8,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string text_of(const json& object, const char* key) {
-    return object.value(key, std::string());
-}
-
 /// What has gone through a link, seen from the container.
 std::string counted(const json& link, bool from_outside) {
     const auto count = [&](const char* key) { return link.value(key, std::uint64_t{0}); };
@@ -28,13 +24,13 @@ std::string counted(const json& link, bool from_outside) {
 std::string endpoint_text(const json& endpoint) {
     const json& veth = endpoint.at("Veth");
     const json& bridge = endpoint.at("Bridge");
-    std::string text = fmt::format("{} in {}: {} {}\n", text_of(endpoint, "Interface"),
-                                   text_of(endpoint, "Network"), text_of(endpoint, "IPv4Address"),
-                                   text_of(endpoint, "IPv6Address"));
-    text += fmt::format("  ↓ veth {}: {}\n", text_of(veth, "Link"), counted(veth, true));
+    std::string text = fmt::format("{} in {}: {} {}\n", endpoint.value("Interface", ""),
+                                   endpoint.value("Network", ""), endpoint.value("IPv4Address", ""),
+                                   endpoint.value("IPv6Address", ""));
+    text += fmt::format("  ↓ veth {}: {}\n", veth.value("Link", ""), counted(veth, true));
     // What a bridge receives, the host gets from it: the containers' way out.
-    text += fmt::format("  ↓ bridge {} (gateway {}): {}\n", text_of(bridge, "Link"),
-                        text_of(endpoint, "Gateway"), counted(bridge, true));
+    text += fmt::format("  ↓ bridge {} (gateway {}): {}\n", bridge.value("Link", ""),
+                        endpoint.value("Gateway", ""), counted(bridge, true));
     if (endpoint.value("Internal", false)) {
         text += "  ✗ internal: no way further\n";
     } else {
@@ -52,18 +48,18 @@ std::string endpoint_text(const json& endpoint) {
 std::string trace_text(const json& trace) {
     std::string text;
     if (!trace.value("Running", false)) {
-        return fmt::format("{} does not run: it has no network\n", text_of(trace, "Name"));
+        return fmt::format("{} does not run: it has no network\n", trace.value("Name", ""));
     }
     for (const json& endpoint : trace.at("Endpoints")) {
         text += endpoint_text(endpoint);
     }
     if (trace.at("Endpoints").empty()) {
-        text += fmt::format("network {}: no links of its own\n", text_of(trace, "Mode"));
+        text += fmt::format("network {}: no links of its own\n", trace.value("Mode", ""));
     }
     for (const json& port : trace.at("Ports")) {
         text += fmt::format("{}:{}/{} of the host → NAT → port {} here\n",
-                            text_of(port, "HostAddress"), port.at("HostPort").get<int>(),
-                            text_of(port, "Protocol"), port.at("ContainerPort").get<int>());
+                            port.value("HostAddress", ""), port.at("HostPort").get<int>(),
+                            port.value("Protocol", ""), port.at("ContainerPort").get<int>());
     }
     return text;
 }
