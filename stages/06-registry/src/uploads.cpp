@@ -91,9 +91,9 @@ std::string Uploads::begin(const std::string& repository) {
 /// One of an earlier server, or one that rested: its bytes are read again, so that the digest can
 /// go on. Null when there is none.
 std::shared_ptr<Upload> Uploads::reopen(const std::string& repository, const std::string& id) {
-    constexpr std::size_t kMaxRecord = 1024;
+    constexpr std::size_t kMaxUploadRecord = 1024;
     if (!is_upload_id(id) || !fs::exists(directory_ / id) ||
-        read_file(directory_ / id, kMaxRecord) != repository ||
+        read_file(directory_ / id, kMaxUploadRecord) != repository ||
         !fs::exists(bytes_of(*store_, id))) {
         return nullptr;
     }
