@@ -16,10 +16,9 @@
 #include "01-chroot/exec_command.hpp"
 #include "01-chroot/file.hpp"
 #include "02-namespaces/capabilities.hpp"
-#include "02-namespaces/masks.hpp"
 #include "05-images/layer_view.hpp"
 
-#include "seccomp_section.hpp"
+#include "linux_section.hpp"
 
 namespace drydock {
 namespace {
@@ -57,7 +56,7 @@ json to_json(const oci::Mount& mount) {
 /// Docker's own list; the cgroup tree and sysfs are the host's, so they can only be read.
 std::vector<oci::Mount> default_mounts(const ContainerOptions& options) {
     const std::string host_tree = options.privileged ? "rw" : "ro";
-    return {
+    std::vector<oci::Mount> mounts = {
         {"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}},
         {"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}},
         {"/dev/pts",
@@ -67,11 +66,15 @@ std::vector<oci::Mount> default_mounts(const ContainerOptions& options) {
         {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", host_tree}},
         {"/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", host_tree}},
         {"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}},
-        {"/dev/shm",
-         "tmpfs",
-         "shm",
-         {"nosuid", "noexec", "nodev", "mode=1777", fmt::format("size={}", options.shm_size)}},
     };
+    if (options.shm_size != 0) {
+        mounts.push_back(
+            {"/dev/shm",
+             "tmpfs",
+             "shm",
+             {"nosuid", "noexec", "nodev", "mode=1777", fmt::format("size={}", options.shm_size)}});
+    }
+    return mounts;
 }
 
 json mounts_of(const ContainerOptions& options, const oci::Mount& rootfs) {
@@ -90,62 +93,6 @@ json mounts_of(const ContainerOptions& options, const oci::Mount& rootfs) {
         result.push_back(to_json(mount));
     }
     return result;
-}
-
-json namespaces_of(const ContainerOptions& options) {
-    json result = json::array({{{"type", "mount"}}, {{"type", "cgroup"}}});
-    const auto add = [&](const char* type, const std::string& wanted) {
-        if (wanted == "host") {
-            return;
-        }
-        json entry = {{"type", type}};
-        if (!wanted.empty()) {
-            entry["path"] = wanted;
-        }
-        result.push_back(std::move(entry));
-    };
-    add("pid", options.pid_namespace);
-    add("network", options.network_namespace);
-    add("ipc", options.ipc_namespace);
-    add("uts", options.uts_namespace);
-    return result;
-}
-
-void put_limits(json& resources, const Limits& limits) {
-    const auto put = [&](const char* section, const char* key, const auto& value) {
-        if (value) {
-            resources[section][key] = *value;
-        }
-    };
-    put("memory", "limit", limits.memory_bytes);
-    put("memory", "swap", limits.memory_swap_bytes);
-    put("memory", "reservation", limits.memory_reservation_bytes);
-    put("memory", "swappiness", limits.swappiness);
-    if (limits.nano_cpus) {
-        resources["cpu"]["period"] = limits.cpu_period_us;
-        resources["cpu"]["quota"] = cpu_quota_us(limits);
-    }
-    put("cpu", "shares", limits.cpu_shares);
-    if (!limits.cpuset_cpus.empty()) {
-        resources["cpu"]["cpus"] = limits.cpuset_cpus;
-    }
-    if (!limits.cpuset_mems.empty()) {
-        resources["cpu"]["mems"] = limits.cpuset_mems;
-    }
-    put("pids", "limit", limits.pids);
-    put("blockIO", "weight", limits.io.weight);
-}
-
-json resources_of(const ContainerOptions& options) {
-    json result = {{"devices", json::array({{{"allow", options.privileged}, {"access", "rwm"}}})}};
-    put_limits(result, options.limits);
-    return result;
-}
-
-CapabilitySet container_capabilities(const ContainerOptions& options) {
-    const std::vector<std::string> all = {"ALL"};
-    return options.privileged ? adjusted(0, all, {})
-                              : adjusted(kDefaultCapabilities, options.cap_add, options.cap_drop);
 }
 
 json capabilities_of(const ContainerOptions& options, std::uint32_t uid) {
@@ -173,6 +120,12 @@ json process_of(const oci::ExecutionConfig& image, const ContainerOptions& optio
                      {"additionalGids", user.user.additional_gids}}},
                    {"capabilities", capabilities_of(options, user.user.uid)},
                    {"noNewPrivileges", options.no_new_privileges}};
+    if (options.oom_score_adj) {
+        result["oomScoreAdj"] = *options.oom_score_adj;
+    }
+    if (!options.apparmor_profile.empty()) {
+        result["apparmorProfile"] = options.apparmor_profile;
+    }
     for (const oci::Rlimit& limit : options.rlimits) {
         result["rlimits"].push_back(
             {{"type", limit.type}, {"soft", limit.soft}, {"hard", limit.hard}});
@@ -240,24 +193,11 @@ std::vector<std::string> environment_of(const oci::ExecutionConfig& image,
 // [region: runtime-config]
 std::string runtime_config(const oci::ExecutionConfig& image, const ContainerOptions& options,
                            const oci::Mount& rootfs, const ResolvedUser& user) {
-    json linux_part = {{"namespaces", namespaces_of(options)},
-                       {"resources", resources_of(options)}};
-    if (!options.privileged) {
-        linux_part["maskedPaths"] = default_masked_paths();
-        linux_part["readonlyPaths"] = default_readonly_paths();
-        linux_part["seccomp"] = default_seccomp(container_capabilities(options));
-    }
-    if (!options.cgroups_path.empty()) {
-        linux_part["cgroupsPath"] = options.cgroups_path;
-    }
-    if (!options.sysctl.empty()) {
-        linux_part["sysctl"] = options.sysctl;
-    }
     json result = {{"ociVersion", "1.0.2"},
                    {"process", process_of(image, options, user)},
                    {"root", {{"path", "rootfs"}, {"readonly", options.readonly_rootfs}}},
                    {"mounts", mounts_of(options, rootfs)},
-                   {"linux", std::move(linux_part)}};
+                   {"linux", linux_section(options)}};
     if (!options.hostname.empty() && options.uts_namespace.empty()) {
         result["hostname"] = options.hostname;
     }

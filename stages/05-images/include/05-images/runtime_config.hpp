@@ -34,7 +34,7 @@ struct ContainerOptions {
     std::vector<std::string> cap_add{};  ///< "NET_ADMIN" or "CAP_NET_ADMIN", any case; "ALL"
     std::vector<std::string> cap_drop{};
     Limits limits{};
-    std::int64_t shm_size = std::int64_t{64} << 20U;  ///< bytes of /dev/shm
+    std::int64_t shm_size = std::int64_t{64} << 20U;  ///< bytes of /dev/shm; 0: there is none
     std::vector<oci::Mount>
         mounts{};  ///< binds, volumes, tmpfs: after the default ones, in this order
     std::vector<oci::Rlimit> rlimits{};
@@ -43,7 +43,16 @@ struct ContainerOptions {
     std::string pid_namespace{};      ///< the same
     std::string ipc_namespace{};      ///< the same
     std::string uts_namespace{};      ///< the same
+    std::string cgroup_namespace{};   ///< "": a new one; "host": the host's
     std::string cgroups_path{};       ///< empty: the runtime's choice
+    /// "linux.seccomp" of a config.json; "": no filter; nothing: the default one
+    std::optional<std::string> seccomp{};
+    std::string apparmor_profile{};
+    std::optional<std::vector<std::string>> masked_paths{};    ///< nothing: docker's
+    std::optional<std::vector<std::string>> readonly_paths{};  ///< nothing: docker's
+    std::vector<oci::Device> devices{};                        ///< nodes beyond the usual ones
+    std::vector<DeviceRule> device_rules{};                    ///< after the default ones
+    std::optional<int> oom_score_adj{};
     std::map<std::string, std::string> annotations{};
 };
 

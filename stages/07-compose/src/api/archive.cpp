@@ -1,9 +1,11 @@
 // cp, diff, export, commit: what is taken out of a container and put into it.
 #include "07-compose/engine/archive.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <iterator>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -16,6 +18,7 @@
 
 #include "api/base64.hpp"
 #include "api/body_file.hpp"
+#include "api/create_body.hpp"
 
 namespace drydock::api {
 namespace {
@@ -128,19 +131,59 @@ void changes(Call& call) {
     respond_json(call, 200, list);
 }
 
-void commit(Call& call) {
-    const json body = json_body(call);
-    // docker-py sends an empty Config; one that says something would have to be merged.
-    for (const auto& [key, value] : body.items()) {
-        if (!value.is_null() && !value.empty() && value != false && value != "") {
-            throw NotImplemented("a configuration in the body of commit; use changes");
-        }
+/// A word in the double quotes of a Dockerfile, where it means itself.
+std::string quoted_word(const std::string& text) {
+    std::string result = "\"";
+    for (const char c : text) {
+        result += (c == '"' || c == '\\' || c == '$') ? std::string("\\") + c : std::string(1, c);
     }
+    return result + "\"";
+}
+
+/// A Config as the lines of a Dockerfile that say the same.
+std::vector<std::string> changes_of(const ContainerConfig& config) {
+    std::vector<std::string> lines;
+    const auto add = [&](const char* instruction, const std::string& value) {
+        if (!value.empty()) {
+            lines.push_back(fmt::format("{} {}", instruction, value));
+        }
+    };
+    add("USER", config.user);
+    add("WORKDIR", config.working_dir);
+    add("STOPSIGNAL", config.stop_signal);
+    for (const std::string& variable : config.env) {
+        const auto equals = std::min(variable.find('='), variable.size());
+        add("ENV", variable.substr(0, equals) + "=" +
+                       quoted_word(variable.substr(std::min(equals + 1, variable.size()))));
+    }
+    for (const auto& [key, value] : config.labels) {
+        add("LABEL", quoted_word(key) + "=" + quoted_word(value));
+    }
+    for (const std::string& port : config.exposed_ports) {
+        add("EXPOSE", port);
+    }
+    if (config.entrypoint) {
+        add("ENTRYPOINT", json(*config.entrypoint).dump());
+    }
+    if (config.cmd) {
+        add("CMD", json(*config.cmd).dump());
+    }
+    return lines;
+}
+
+void commit(Call& call) {
+    // docker-py sends a Config, which may be empty; what it says wins over the container's own.
+    json body = json_body(call);
+    body = body.is_object() ? body : json::object();
+    body["Image"] = call.parameter("container");
+    body.erase("HostConfig");
+    body.erase("NetworkingConfig");
     CommitRequest request{.name = call.parameter("repo"),
                           .author = call.parameter("author"),
                           .comment = call.parameter("comment"),
-                          .changes = call.parameters("changes"),
+                          .changes = changes_of(read_create_body(body)),
                           .pause = call.flag("pause", true)};
+    std::ranges::copy(call.parameters("changes"), std::back_inserter(request.changes));
     if (const std::string tag = call.parameter("tag"); !tag.empty() && !request.name.empty()) {
         request.name += ":" + tag;
     }

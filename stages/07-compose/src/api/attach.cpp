@@ -25,8 +25,16 @@ const char* stream_type(const Call& call, bool framed, bool upgrade) {
                                                    : "application/vnd.docker.raw-stream";
 }
 
+/// dockerode sends its options as a body too: it is no input of the container's.
+void discard_body(Call& call) {
+    std::array<std::byte, 4096> block{};
+    while (call.http.read_some(block) > 0) {
+    }
+}
+
 /// The client's connection, which speaks HTTP no longer: 101 for who asked to upgrade, else 200.
 Hijacked take_connection(Call& call, bool framed) {
+    discard_body(call);
     const bool upgrade = same_letters(call.http.request().header("Upgrade"), "tcp");
     HttpHeaders headers = {{"Content-Type", stream_type(call, framed, upgrade)}};
     if (upgrade) {
@@ -87,9 +95,6 @@ void resize(Call& call) {
 
 void create_exec(Call& call) {
     const json body = json_body(call);
-    if (body.value("Privileged", false)) {
-        throw NotImplemented("exec --privileged");
-    }
     const std::string id = call.engine.create_exec(call.name(), read_exec_body(body));
     respond_json(call, 201, {{"Id", id}});
 }
@@ -139,7 +144,7 @@ void inspect_exec(Call& call) {
                    {{"tty", spec.tty},
                     {"entrypoint", spec.command.front()},
                     {"arguments", arguments},
-                    {"privileged", false},
+                    {"privileged", spec.privileged},
                     {"user", spec.user}}},
                   {"OpenStdin", spec.attach_stdin},
                   {"OpenStdout", spec.attach_stdout},

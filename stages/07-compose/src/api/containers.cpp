@@ -32,7 +32,14 @@ std::string image_id(Engine& engine, const std::string& name) {
 
 void create(Call& call) {
     ContainerConfig config = read_create_body(json_body(call));
-    const json warnings = network_warnings(config);
+    constexpr int kIpcPrivate = 40;  // before API 1.40 anybody's memory could be shared
+    if (call.version < kIpcPrivate && config.isolation.ipc_mode.empty()) {
+        config.isolation.ipc_mode = "shareable";
+    }
+    json warnings = network_warnings(config);
+    for (std::string& warning : isolation_warnings(config.isolation)) {
+        warnings.push_back(std::move(warning));
+    }
     const std::string id = call.engine.create(std::move(config), call.parameter("name"));
     respond_json(call, 201, {{"Id", id}, {"Warnings", warnings}});
 }

@@ -1,5 +1,8 @@
 #include "api/create_body.hpp"
 
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -14,6 +17,7 @@
 #include "05-images/strict_json.hpp"
 #include "07-compose/engine/detach_keys.hpp"
 
+#include "api/isolation_body.hpp"
 #include "api/mounts_body.hpp"
 #include "api/network_body.hpp"
 
@@ -31,27 +35,12 @@ struct NotYet {
 };
 
 constexpr std::array kNotYet = std::to_array<NotYet>({
-    {"/HostConfig/Devices", "devices"},
-    {"/HostConfig/DeviceRequests", "devices"},
-    {"/HostConfig/DeviceCgroupRules", "devices"},
-    {"/HostConfig/Privileged", "privileged containers"},
-    {"/HostConfig/CapAdd", "adding capabilities"},
-    {"/HostConfig/CapDrop", "dropping capabilities"},
-    {"/HostConfig/SecurityOpt", "security options"},
-    {"/HostConfig/GroupAdd", "supplementary groups"},
-    {"/HostConfig/Sysctls", "sysctls"},
-    {"/HostConfig/Ulimits", "ulimits"},
-    {"/HostConfig/PidMode", "PID namespaces of others"},
-    {"/HostConfig/IpcMode", "IPC namespaces of others", R"("private")"},
-    {"/HostConfig/UTSMode", "UTS namespaces of others"},
-    {"/HostConfig/UsernsMode", "user namespace modes"},
-    {"/HostConfig/CgroupnsMode", "cgroup namespaces of others", R"("private")"},
-    {"/HostConfig/CgroupParent", "cgroup parents"},
-    {"/HostConfig/OomKillDisable", "disabling the OOM killer"},
-    {"/HostConfig/OomScoreAdj", "OOM scores"},
-    {"/HostConfig/BlkioDeviceReadBps", "block I/O limits"},
-    {"/HostConfig/BlkioDeviceWriteBps", "block I/O limits"},
-    {"/HostConfig/ShmSize", "the size of /dev/shm", "67108864"},
+    {"/HostConfig/DeviceRequests", "GPUs and other devices by their driver (--gpus)"},
+    {"/HostConfig/UsernsMode", "user namespace modes", R"("host")"},
+    {"/HostConfig/StorageOpt", "storage options"},
+    {"/HostConfig/VolumeDriver", "volume drivers but local", R"("local")"},
+    {"/HostConfig/CpuRealtimePeriod", "limits of real-time CPU time"},
+    {"/HostConfig/CpuRealtimeRuntime", "limits of real-time CPU time"},
     {"/HostConfig/LogConfig/Type", "log drivers but json-file", R"("json-file")"},
     {"/HostConfig/Runtime", "runtimes but drydock's own", R"("drydock")"},
     {"/HostConfig/Isolation", "isolation technologies", R"("default")"},
@@ -185,6 +174,23 @@ void read_log_options(const json& host, LogLimits& limits) {
     }
 }
 
+/// BlkioDeviceReadBps and its like: a value for each device, which is named by its node.
+std::vector<BlockDeviceValue> read_rates(const json& host, const char* key, const char* value_key) {
+    std::vector<BlockDeviceValue> rates;
+    for (const json& one :
+         member<std::vector<json>>(host, key, "an array of objects with Path and a value")) {
+        const std::string path = text_of(one, "Path");
+        struct stat status{};
+        if (::stat(path.c_str(), &status) != 0 || !S_ISBLK(status.st_mode)) {
+            throw InputError(fmt::format("{}: {}: expected a block device", key, path));
+        }
+        rates.push_back({.major = ::major(status.st_rdev),
+                         .minor = ::minor(status.st_rdev),
+                         .value = number_of(one, value_key)});
+    }
+    return rates;
+}
+
 }  // namespace
 
 Limits read_limits(const json& host) {
@@ -195,7 +201,15 @@ Limits read_limits(const json& host) {
                   .memory_reservation_bytes = positive(number_of(host, "MemoryReservation")),
                   .cpuset_cpus = text_of(host, "CpusetCpus"),
                   .cpuset_mems = text_of(host, "CpusetMems")};
-    limits.io.weight = positive(number_of(host, "BlkioWeight"));
+    limits.io = {.weight = positive(number_of(host, "BlkioWeight")),
+                 .device_weights = read_rates(host, "BlkioWeightDevice", "Weight"),
+                 .read_bytes = read_rates(host, "BlkioDeviceReadBps", "Rate"),
+                 .write_bytes = read_rates(host, "BlkioDeviceWriteBps", "Rate"),
+                 .read_operations = read_rates(host, "BlkioDeviceReadIOps", "Rate"),
+                 .write_operations = read_rates(host, "BlkioDeviceWriteIOps", "Rate")};
+    if (flag_of(host, "OomKillDisable")) {
+        limits.disable_oom_killer = true;
+    }
     if (host.contains("MemorySwappiness") && number_of(host, "MemorySwappiness") != -1) {
         limits.swappiness = number_of(host, "MemorySwappiness");
     }
@@ -254,6 +268,7 @@ ExecSpec read_exec_body(const json& body) {
                   .user = text_of(body, "User"),
                   .working_dir = text_of(body, "WorkingDir"),
                   .tty = flag_of(body, "Tty"),
+                  .privileged = flag_of(body, "Privileged"),
                   .attach_stdin = flag_of(body, "AttachStdin"),
                   .attach_stdout = flag_of(body, "AttachStdout"),
                   .attach_stderr = flag_of(body, "AttachStderr"),
@@ -295,6 +310,10 @@ ContainerConfig read_create_body(const json& body) {
     std::tie(config.rows, config.columns) = read_console_size(host);
     read_log_options(host, config.log_limits);
     config.init = flag_of(host, "Init");
+    config.isolation = read_isolation(host);
+    if (config.isolation.uts_mode == "host" && !config.hostname.empty()) {
+        throw InputError("conflicting options: hostname and the UTS mode");
+    }
     config.restart = read_restart_policy(host).value_or(RestartPolicy{});
     config.healthcheck = read_healthcheck(body);
     read_mounts(body, host, config);

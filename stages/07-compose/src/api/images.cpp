@@ -22,6 +22,7 @@
 
 #include "api/body_file.hpp"
 #include "api/image_json.hpp"
+#include "api/import.hpp"
 #include "api/progress_stream.hpp"
 #include "api/registry_auth.hpp"
 
@@ -275,7 +276,8 @@ ProgressCallback told_to(ProgressStream& stream, Job& job) {
 
 void pull_image(Call& call) {
     if (!call.parameter("fromSrc").empty()) {
-        throw NotImplemented("import");
+        import_image(call);
+        return;
     }
     const std::string name = call.parameter("fromImage");
     if (name.empty()) {

@@ -65,11 +65,14 @@ void inspect_network(Call& call) {
 
 void create_network(Call& call) {
     const Network network = call.engine.networks().create(read_network_request(json_body(call)));
+    call.engine.tell_of_network(network, "create");
     respond_json(call, 201, {{"Id", network.id}, {"Warning", ""}});
 }
 
 void remove_network(Call& call) {
-    call.engine.networks().remove(call.name());
+    const Network network = call.engine.networks().find(call.name());
+    call.engine.networks().remove(network.id);
+    call.engine.tell_of_network(network, "destroy");
     respond_empty(call, 204);
 }
 
@@ -117,6 +120,7 @@ void prune_networks(Call& call) {
         }
         try {
             call.engine.networks().remove(network.id);
+            call.engine.tell_of_network(network, "destroy");
             deleted.push_back(network.name);
         } catch (const EngineError&) {
             continue;  // somebody connected a container, or removed it, meanwhile

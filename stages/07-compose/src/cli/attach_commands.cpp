@@ -26,6 +26,7 @@ using nlohmann::json;
 
 struct ExecFlags {
     bool detach = false;
+    bool privileged = false;
     ConversationOptions streams{};
     std::vector<std::string> env{};
     std::string user{};
@@ -47,6 +48,7 @@ std::string exec_body(const ExecFlags& flags) {
                  {"User", flags.user},
                  {"WorkingDir", flags.workdir},
                  {"DetachKeys", flags.detach_keys},
+                 {"Privileged", flags.privileged},
                  {"Tty", flags.streams.tty},
                  {"AttachStdin", flags.streams.interactive && !flags.detach},
                  {"AttachStdout", !flags.detach},
@@ -120,6 +122,7 @@ int run_exec(const Invocation& invocation) {
     app.add_option("-u,--user", flags.user, "user, and group, that it runs as")
         ->type_name("USER[:GROUP]");
     app.add_option("-w,--workdir", flags.workdir, "working directory")->type_name("DIR");
+    app.add_flag("--privileged", flags.privileged, "it may do whatever the daemon may");
     app.add_option("--detach-keys", flags.detach_keys, "keys that leave it (ctrl-p,ctrl-q)")
         ->type_name("KEYS");
     app.add_option("CONTAINER", flags.container, "name or ID")->required()->type_name("");

@@ -50,6 +50,8 @@ constexpr std::array kVerbs = {
     Verb{"rmi", "Images", "remove them", run_rmi},
     Verb{"save", "Images", "write them into an archive", run_save},
     Verb{"load", "Images", "take them out of an archive", run_load},
+    Verb{"import", "Images", "make one of the files in an archive", run_import},
+    Verb{"history", "Images", "show the steps that one was made in", run_history},
     Verb{"image", "Images", "'image ls, rm, prune…': the verbs above, and prune", run_image},
     Verb{"volume", "Volumes", "create, ls, inspect, rm, prune: directories that stay", run_volume},
     Verb{"compose", "Services", "up, down, ps, logs: several containers from one file",
@@ -64,8 +66,8 @@ constexpr std::array kVerbs = {
 };
 
 /// What docker has, and Drydock will.
-constexpr auto kNotYet = std::to_array<std::string_view>(
-    {"history", "import", "login", "logout", "search", "builder", "context"});
+constexpr auto kNotYet =
+    std::to_array<std::string_view>({"login", "logout", "search", "builder", "context"});
 
 void print_help() {
     fmt::print(

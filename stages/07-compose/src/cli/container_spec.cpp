@@ -99,6 +99,7 @@ json host_config_of(const ContainerSpec& spec) {
     if (json annotations = annotations_of(spec); !annotations.empty()) {
         host["Annotations"] = std::move(annotations);
     }
+    put_isolation(host, spec.isolation);
     return host;
 }
 

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "07-compose/cli/container_spec.hpp"
 #include "07-compose/cli/foreground.hpp"
 
+#include "isolation_flags.hpp"
 #include "network_flags.hpp"
 #include "verb_flags.hpp"
 
@@ -30,6 +32,9 @@ struct RunFlags {
     std::string cpus{};
     std::string cidfile{};
     NetworkFlags network{};
+    IsolationFlags isolation{};
+    std::vector<std::string> env_files{};
+    std::vector<std::string> label_files{};
     std::string detach_keys{};
     std::string restart{};
     std::string health_cmd{};
@@ -114,6 +119,11 @@ void add_flags(CLI::App& app, RunFlags& flags) {
     app.add_option("--pids-limit", spec.pids, "limit of processes and threads")
         ->type_name("NUMBER");
     add_network_flags(app, flags.network);
+    add_isolation_flags(app, flags.isolation);
+    add_list(app, "--env-file", flags.env_files, "a file with a variable on each line")
+        ->type_name("FILE");
+    add_list(app, "--label-file", flags.label_files, "a file with a label on each line")
+        ->type_name("FILE");
     add_list(app, "-l,--label", flags.labels, "note something on the container")
         ->type_name("KEY=VALUE");
     app.add_option("--entrypoint", flags.entrypoint, "program to run, in place of the image's")
@@ -151,10 +161,43 @@ void add_flags(CLI::App& app, RunFlags& flags) {
     app.positionals_at_end();
 }
 
+/// What counts in a file of variables or labels: no empty lines, none that begin with "#".
+std::vector<std::string> lines_of(const std::string& file) {
+    std::vector<std::string> lines;
+    const std::string text = read_file(file);
+    for (std::string_view rest = text; !rest.empty();) {
+        std::string_view line = rest.substr(0, rest.find('\n'));
+        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+        const auto begin = line.find_first_not_of(" \t");
+        line = begin == std::string_view::npos ? "" : line.substr(begin);
+        if (line.ends_with('\r')) {
+            line.remove_suffix(1);
+        }
+        if (!line.empty() && line.front() != '#') {
+            lines.emplace_back(line);
+        }
+    }
+    return lines;
+}
+
 void finish(RunFlags& flags, const CLI::App& app) {
     ContainerSpec& spec = flags.spec;
     finish_network_flags(flags.network, spec);
+    finish_isolation_flags(flags.isolation, spec);
     spec.streams = {.interactive = flags.interactive, .tty = flags.terminal};
+    for (const std::string& file : flags.env_files) {
+        for (const std::string& text : lines_of(file)) {
+            if (auto variable = parse_env(text, file)) {
+                spec.env.push_back(std::move(*variable));
+            }
+        }
+    }
+    for (const std::string& file : flags.label_files) {
+        for (const std::string& text : lines_of(file)) {
+            spec.labels.insert_or_assign(parse_pair(text, file).first,
+                                         parse_pair(text, file).second);
+        }
+    }
     for (const std::string& text : flags.env) {
         if (auto variable = parse_env(text, "--env")) {
             spec.env.push_back(std::move(*variable));

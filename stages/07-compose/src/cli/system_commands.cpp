@@ -210,11 +210,12 @@ int run_container(const Invocation& invocation) {
 
 int run_image(const Invocation& invocation) {
     constexpr std::array kImageVerbs = {
-        Verb{"build", "", "", run_build}, Verb{"inspect", "", "", run_inspect},
-        Verb{"load", "", "", run_load},   Verb{"ls", "", "", run_images},
-        Verb{"list", "", "", run_images}, Verb{"prune", "", "", image_prune},
-        Verb{"pull", "", "", run_pull},   Verb{"push", "", "", run_push},
-        Verb{"rm", "", "", run_rmi},      Verb{"save", "", "", run_save},
+        Verb{"build", "", "", run_build},     Verb{"inspect", "", "", run_inspect},
+        Verb{"load", "", "", run_load},       Verb{"import", "", "", run_import},
+        Verb{"history", "", "", run_history}, Verb{"ls", "", "", run_images},
+        Verb{"list", "", "", run_images},     Verb{"prune", "", "", image_prune},
+        Verb{"pull", "", "", run_pull},       Verb{"push", "", "", run_push},
+        Verb{"rm", "", "", run_rmi},          Verb{"save", "", "", run_save},
         Verb{"tag", "", "", run_tag},
     };
     return run_group(invocation, kImageVerbs);

@@ -73,6 +73,13 @@ cli::ContainerSpec container_spec(const Project& project, const Service& service
     cli::ContainerSpec spec = service.container;
     spec.name = container_name(project, service, number);
     spec.image = image_name(project, service);
+    for (std::string* mode : {&spec.network, &spec.isolation.pid, &spec.isolation.ipc}) {
+        constexpr std::string_view kService = "service:";
+        if (mode->starts_with(kService)) {
+            const Service& donor = project.service(mode->substr(kService.size()));
+            *mode = "container:" + container_name(project, donor, 1);
+        }
+    }
     put_networks(project, service, spec);
     put_volumes(project, service, spec);
     std::vector<std::string> dependencies;

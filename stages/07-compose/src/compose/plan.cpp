@@ -85,23 +85,42 @@ std::vector<std::string> start_order(const std::vector<Service>& services) {
     return ordering_of(services).order();
 }
 
+std::vector<std::string> joined_services(const Service& service) {
+    constexpr std::string_view kService = "service:";
+    const cli::IsolationSpec& isolation = service.container.isolation;
+    std::vector<std::string> names;
+    for (const std::string* mode : {&service.container.network, &isolation.pid, &isolation.ipc}) {
+        if (mode->starts_with(kService)) {
+            names.push_back(mode->substr(kService.size()));
+        }
+    }
+    return names;
+}
+
 std::vector<Action> plan_up(const Project& project, const std::map<std::string, Wanted>& wanted,
                             const std::vector<Existing>& existing) {
     const std::vector<std::string> order = start_order(project.services);
     std::vector<Action> removals;
     std::vector<Action> rest;
+    std::set<std::string> renewed;
     for (const std::string& name : order) {
         const Service& service = project.service(name);
+        const bool donor_is_new =
+            std::ranges::any_of(joined_services(service),
+                                [&](const std::string& donor) { return renewed.contains(donor); });
         for (int number = 1; number <= service.replicas; ++number) {
             Action action{.kind = Action::Kind::Create, .service = name, .number = number};
             for (const Existing& container : existing) {
                 const bool is_this = container.service == name && container.number == number;
-                if (is_this && is_as_wanted(container, wanted.at(name))) {
+                if (is_this && !donor_is_new && is_as_wanted(container, wanted.at(name))) {
                     action.kind = container.running ? Action::Kind::Keep : Action::Kind::Start;
                     action.id = container.id;
                 } else if (is_this) {
                     removals.push_back(remove(container));
                 }
+            }
+            if (action.kind == Action::Kind::Create) {
+                renewed.insert(name);
             }
             rest.push_back(std::move(action));
         }

@@ -14,6 +14,8 @@
 #include "07-compose/cli/container_spec.hpp"
 #include "07-compose/compose/naming.hpp"
 
+#include "anonymous_volumes.hpp"
+
 namespace drydock::compose {
 namespace {
 
@@ -250,14 +252,16 @@ void execute(const cli::Engine& engine, const Project& project,
     constexpr std::chrono::seconds kGrace{10};
     create_volumes(engine, project);
     Created created(engine);
+    std::map<std::string, std::vector<AnonymousVolume>> left_behind;  // by name of the container
     for (const Action& action : actions) {
         check_interrupted();
         const Service& service = project.service(action.service);
         const std::string name = container_name(project, service, action.number);
         switch (action.kind) {
             case Action::Kind::Create: {
-                const auto spec = container_spec(project, service, action.number,
-                                                 wanted.at(service.name).image_id);
+                auto spec = container_spec(project, service, action.number,
+                                           wanted.at(service.name).image_id);
+                take_over(left_behind[name], spec);
                 const std::string id = cli::create_container(engine, spec);
                 created.add(id);
                 tell(name, "Created");
@@ -274,6 +278,7 @@ void execute(const cli::Engine& engine, const Project& project,
                 break;
             case Action::Kind::Remove:
                 stop_one(engine, action.id, kGrace);
+                left_behind[name] = anonymous_volumes(engine, action.id);
                 remove_one(engine, action.id, false);
                 tell(name, "Removed");
                 break;
@@ -297,7 +302,10 @@ void remove_containers(const cli::Engine& engine, const std::vector<Existing>& c
                        std::chrono::seconds grace, bool volumes) {
     for (const Existing& container : containers) {
         stop_containers(engine, {container}, grace);
+        const auto anonymous =
+            volumes ? anonymous_volumes(engine, container.id) : std::vector<AnonymousVolume>();
         remove_one(engine, container.id, volumes);
+        remove_anonymous(engine, anonymous);
         tell(container.name, "Removed");
     }
 }

@@ -48,6 +48,22 @@ std::optional<std::int64_t> optional_number(const json& object, const char* key)
                                                      : std::optional(found->get<std::int64_t>());
 }
 
+json rates_json(const std::vector<BlockDeviceValue>& rates) {
+    json list = json::array();
+    for (const BlockDeviceValue& one : rates) {
+        list.push_back({one.major, one.minor, one.value});
+    }
+    return list;
+}
+
+std::vector<BlockDeviceValue> rates_from(const json& object, const char* key) {
+    std::vector<BlockDeviceValue> rates;
+    for (const json& one : object.value(key, json::array())) {
+        rates.push_back({.major = one.at(0), .minor = one.at(1), .value = one.at(2)});
+    }
+    return rates;
+}
+
 json limits_json(const Limits& limits) {
     return {{"memory", optional_json(limits.memory_bytes)},
             {"memory_swap", optional_json(limits.memory_swap_bytes)},
@@ -59,7 +75,13 @@ json limits_json(const Limits& limits) {
             {"swappiness", optional_json(limits.swappiness)},
             {"cpuset_cpus", limits.cpuset_cpus},
             {"cpuset_mems", limits.cpuset_mems},
-            {"io_weight", optional_json(limits.io.weight)}};
+            {"disable_oom_killer", limits.disable_oom_killer.value_or(false)},
+            {"io_weight", optional_json(limits.io.weight)},
+            {"io_weights", rates_json(limits.io.device_weights)},
+            {"io_read_bytes", rates_json(limits.io.read_bytes)},
+            {"io_write_bytes", rates_json(limits.io.write_bytes)},
+            {"io_reads", rates_json(limits.io.read_operations)},
+            {"io_writes", rates_json(limits.io.write_operations)}};
 }
 
 Limits limits_from(const json& object) {
@@ -73,7 +95,15 @@ Limits limits_from(const json& object) {
                   .swappiness = optional_number(object, "swappiness"),
                   .cpuset_cpus = object.value("cpuset_cpus", ""),
                   .cpuset_mems = object.value("cpuset_mems", "")};
-    limits.io.weight = optional_number(object, "io_weight");
+    if (object.value("disable_oom_killer", false)) {
+        limits.disable_oom_killer = true;
+    }
+    limits.io = {.weight = optional_number(object, "io_weight"),
+                 .device_weights = rates_from(object, "io_weights"),
+                 .read_bytes = rates_from(object, "io_read_bytes"),
+                 .write_bytes = rates_from(object, "io_write_bytes"),
+                 .read_operations = rates_from(object, "io_reads"),
+                 .write_operations = rates_from(object, "io_writes")};
     return limits;
 }
 
@@ -160,6 +190,10 @@ json stored_config(const ContainerConfig& config) {
             {"init", config.init},
             {"healthcheck", healthcheck_json(config.healthcheck)},
             {"mounts", mounts_json(config.mounts)},
+            {"privileged", config.isolation.privileged},
+            {"pid_mode", config.isolation.pid_mode},
+            {"ipc_mode", config.isolation.ipc_mode},
+            {"shm_bytes", config.isolation.shm_bytes},
             {"asked_host", config.asked_host}};
 }
 
@@ -207,6 +241,10 @@ ContainerConfig config_from(const json& object) {
     for (const json& mount : object.value("mounts", json::array())) {
         config.mounts.push_back(mount_from(mount));
     }
+    config.isolation = {.privileged = object.value("privileged", false),
+                        .pid_mode = object.value("pid_mode", ""),
+                        .ipc_mode = object.value("ipc_mode", ""),
+                        .shm_bytes = object.value("shm_bytes", kDefaultShmBytes)};
     config.asked_host = object.value("asked_host", "");
     return config;
 }

@@ -99,6 +99,7 @@ std::string Engine::create(ContainerConfig config, const std::string& name) {
     try {
         container.config =
             with_image_defaults(std::move(config), *image, images_.config(*image), container.id);
+        prepare_isolation(container.config);
         take_mounts(container.config, *image);
         prepare_network(container.config);
         make_bundle(images_, *image, bundle_options(container), store_.directory(container.id),

@@ -10,6 +10,7 @@
 
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
+#include "02-namespaces/capabilities.hpp"
 #include "02-namespaces/user.hpp"
 #include "05-images/runtime_config.hpp"
 #include "07-compose/engine/engine.hpp"
@@ -23,6 +24,7 @@ namespace drydock {
 namespace {
 
 using nlohmann::json;
+using nlohmann::literals::operator""_json_pointer;
 
 constexpr std::size_t kMostExecs = 2048;  ///< that are remembered; those that have ended go first
 
@@ -62,6 +64,17 @@ void set_user(json& process, const ExecSpec& spec, const Container& container,
         sets.erase("ambient");
         sets.erase("inheritable");
     }
+}
+
+/// All that we have ourselves, for whoever it runs as.
+void give_all_capabilities(json& process) {
+    const auto names = capability_names(own_bounding_set());
+    const bool root = process.value("/user/uid"_json_pointer, 0) == 0;
+    process["capabilities"] = {{"bounding", names},
+                               {"permitted", root ? json(names) : json::array()},
+                               {"effective", root ? json(names) : json::array()}};
+    process["noNewPrivileges"] = false;
+    process.erase("apparmorProfile");
 }
 
 /// @throws EngineError Conflict in docker's words
@@ -108,6 +121,9 @@ std::string process_for(const ExecSpec& spec, const Container& container,
     process["terminal"] = spec.tty;
     if (!spec.working_dir.empty()) {
         process["cwd"] = spec.working_dir;
+    }
+    if (spec.privileged) {
+        give_all_capabilities(process);
     }
     process.erase("consoleSize");
     if (spec.tty && spec.size) {

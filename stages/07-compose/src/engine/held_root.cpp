@@ -93,7 +93,7 @@ int hold_root(const std::filesystem::path& bundle) {
             mount.options);
         if (mount.destination == "/") {
             rootfs.filesystem = std::move(spec);
-        } else if (mount.type == "bind") {
+        } else if (mount.type == "bind" && !mount.destination.starts_with("/dev/")) {
             spec.flags |= MS_BIND;
             binds.push_back(std::move(spec));
         }

@@ -1,8 +1,11 @@
 #include "engine/image_defaults.hpp"
 
+#include <sys/utsname.h>
+
 #include <algorithm>
 #include <utility>
 
+#include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
 #include "03-cgroups/programs.hpp"
 #include "05-images/reference.hpp"
@@ -54,6 +57,16 @@ std::optional<oci::Healthcheck> merged_check(std::optional<oci::Healthcheck> che
     return check;
 }
 
+/// Who shares the host's network or its UTS namespace has its name.
+std::string hostname_for(const ContainerConfig& config, const std::string& id) {
+    if (config.network_mode != "host" && config.isolation.uts_mode != "host") {
+        return id.substr(0, 12);
+    }
+    utsname machine{};
+    check(::uname(&machine), "uname()");
+    return machine.nodename;
+}
+
 }  // namespace
 
 ContainerConfig with_image_defaults(ContainerConfig config, const Image& image,
@@ -76,7 +89,7 @@ ContainerConfig with_image_defaults(ContainerConfig config, const Image& image,
     config.user = config.user.empty() ? of_image.user : config.user;
     config.stop_signal = config.stop_signal.empty() ? of_image.stop_signal : config.stop_signal;
     config.healthcheck = merged_check(config.healthcheck, of_image.healthcheck);
-    config.hostname = config.hostname.empty() ? id.substr(0, 12) : config.hostname;
+    config.hostname = config.hostname.empty() ? hostname_for(config, id) : config.hostname;
     std::map<std::string, std::string> labels = of_image.labels;
     for (const auto& [key, value] : config.labels) {
         labels[key] = value;
@@ -100,18 +113,20 @@ ContainerOptions options_for_bundle(const ContainerConfig& config) {
                           .source = program_beside("drydock-shim"),
                           .options = {"bind", "ro", "nosuid", "nodev"}});
     }
-    return {.entrypoint = std::move(entrypoint),
-            .cmd = config.cmd,
-            .env = config.env,
-            .workdir = config.working_dir,
-            .user = config.user,
-            .hostname = config.hostname,
-            .terminal = config.tty,
-            .readonly_rootfs = config.read_only,
-            .limits = config.limits,
-            .mounts = std::move(mounts),
-            .network_namespace = config.network_mode == "host" ? "host" : "",
-            .annotations = config.annotations};
+    ContainerOptions options{.entrypoint = std::move(entrypoint),
+                             .cmd = config.cmd,
+                             .env = config.env,
+                             .workdir = config.working_dir,
+                             .user = config.user,
+                             .hostname = config.hostname,
+                             .terminal = config.tty,
+                             .readonly_rootfs = config.read_only,
+                             .limits = config.limits,
+                             .mounts = std::move(mounts),
+                             .network_namespace = config.network_mode == "host" ? "host" : "",
+                             .annotations = config.annotations};
+    put_isolation(config.isolation, options);
+    return options;
 }
 
 std::string shown_image_name(const std::string& name) {

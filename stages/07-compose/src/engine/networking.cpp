@@ -58,7 +58,7 @@ void Engine::prepare_network(ContainerConfig& config) const {
     std::string& mode = config.network_mode;
     mode = checked_mode(mode);
     if (mode.starts_with(kContainerMode)) {
-        const Container other = find(std::string_view(mode).substr(kContainerMode.size()));
+        const Container other = find_donor(mode.substr(kContainerMode.size()), "network");
         mode = std::string(kContainerMode) + other.id;
         config.hostname = other.config.hostname;
     } else if (has_own_network(mode)) {
@@ -99,6 +99,7 @@ ContainerOptions Engine::bundle_options(const Container& container) const {
         options.network_namespace = networks_.network_path(container.id);
     }
     options.domainname = container.config.network.domainname;
+    put_shared_namespaces(container, options);
     return options;
 }
 
@@ -142,8 +143,29 @@ void Engine::connect(std::string_view container, std::string_view network_name,
         networks_.connect(changed, network.name, changed.state.pid);
     }
     store_.save(changed);
+    tell_of_network(network, "connect", changed.id);
     const std::lock_guard lock(mutex_);
     one->container.config.network = changed.config.network;
+}
+
+void Engine::tell_of_network(const Network& network, const std::string& action,
+                             const std::string& container) {
+    Event event{.type = "network",
+                .action = action,
+                .id = network.id,
+                .attributes = {{"name", network.name}, {"type", network.driver}}};
+    if (!container.empty()) {
+        event.attributes["container"] = container;
+    }
+    events_.publish(std::move(event));
+}
+
+void Engine::tell_of_networks(const Container& container, const char* action) {
+    for (const Network& network : networks_.list()) {
+        if (container.config.network.endpoints.contains(network.name)) {
+            tell_of_network(network, action, container.id);
+        }
+    }
 }
 
 void Engine::disconnect(std::string_view container, std::string_view network_name, bool force) {
@@ -163,6 +185,7 @@ void Engine::disconnect(std::string_view container, std::string_view network_nam
         networks_.disconnect(changed, network.name, changed.state.pid);
     }
     store_.save(changed);
+    tell_of_network(network, "disconnect", changed.id);
     const std::lock_guard lock(mutex_);
     one->container.config.network = changed.config.network;
 }

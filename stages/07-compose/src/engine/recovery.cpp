@@ -67,6 +67,7 @@ void Engine::adopt(const EntryPtr& one) {
         return;
     }
     networks_.stop(id);
+    unshare_namespaces(one->container);
     // Of the same boot: the shim may be about to write how it ended. A start that never happened
     // has no record.
     state.paused = false;

@@ -123,6 +123,7 @@ void Engine::launch(const EntryPtr& one, bool by_policy) {
     const Time began = now();
     try {
         std::filesystem::remove(request.bundle / "exit.json");
+        share_namespaces(one);
         start_network(one);
         StartedContainer started = zygote_.start(std::move(request));
         networks_.started(id);
@@ -139,6 +140,7 @@ void Engine::launch(const EntryPtr& one, bool by_policy) {
         one->shim_pidfd = std::move(started.shim_pidfd);
         save_state(one);
         tell_of_mounts(one->container, "mount");
+        tell_of_networks(one->container, "connect");
         tell(one->container, "start");
         watcher_->watch(one->shim_pidfd.get(), id);
     } catch (const SetupError& e) {
@@ -156,6 +158,7 @@ void Engine::launch(const EntryPtr& one, bool by_policy) {
 
 void Engine::start_failed(const EntryPtr& one, int exit_code, const std::string& error) {
     networks_.stop(one->container.id);
+    unshare_namespaces(one->container);
     bool remove_it = false;
     {
         const std::lock_guard lock(mutex_);
@@ -205,6 +208,7 @@ std::optional<std::chrono::milliseconds> Engine::note_exit(const EntryPtr& one) 
         delete_container(runtime_root(), one->container.id, Deletion::Forced);
     }
     networks_.stop(one->container.id);
+    unshare_namespaces(one->container);
     const std::lock_guard lock(mutex_);
     ContainerStatus& state = one->container.state;
     set_ended(state, record, kKilled);
@@ -214,6 +218,7 @@ std::optional<std::chrono::milliseconds> Engine::note_exit(const EntryPtr& one) 
         tell(one->container, "oom");
     }
     tell(one->container, "die", {{"exitCode", std::to_string(state.exit_code)}});
+    tell_of_networks(one->container, "disconnect");
     tell_of_mounts(one->container, "unmount");
     std::optional<std::chrono::milliseconds> delay;
     if (!one->between_stop_and_start && is_restarted(one->container.config.restart, state)) {

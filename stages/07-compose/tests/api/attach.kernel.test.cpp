@@ -150,6 +150,19 @@ TEST_CASE("attach: input goes in, its end by a half-close, all output comes out"
     CHECK(daemon.wait(id) == 0);
 }
 
+TEST_CASE("attach: a body of the request is no input of the container's", "[07][attach]") {
+    const TestDaemon daemon;
+    const std::string id = daemon.create("cat", {{"OpenStdin", true}, {"StdinOnce", true}});
+    HttpRequestUnderWay attach(daemon.socket(), "POST",
+                               "/containers/" + id + "/attach?stream=1&stdin=1&stdout=1",
+                               R"({"stream":true,"hijack":true})", kUpgrade);
+    CHECK(attach.head().status == 101);
+    CHECK(daemon.call("POST", "/containers/" + id + "/start").status == 204);
+    drydock::write_all(attach.fd(), "word\n", "attach");
+    ::shutdown(attach.fd(), SHUT_WR);
+    CHECK(TestDaemon::unframed(attach.finish().body) == "word\n");
+}
+
 TEST_CASE("attach: what is started at the answer is seen whole, however slow the daemon is",
           "[07][attach]") {
     if (!installed_or_skipped("strace")) {

@@ -53,14 +53,51 @@ TEST_CASE("create: what is not there yet is refused by its name, never left asid
         parsed["Image"] = "i";
         CHECK_THROWS_AS(read_create_body(parsed), drydock::NotImplemented);
     };
-    refused(R"({"HostConfig": {"CapAdd": ["ALL"]}})");
-    refused(R"({"HostConfig": {"Privileged": true}})");
+    refused(R"({"HostConfig": {"DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}})");
+    refused(R"({"HostConfig": {"StorageOpt": {"size": "1G"}}})");
+    refused(R"({"HostConfig": {"UsernsMode": "private"}})");
     refused(R"({"HostConfig": {"Mounts": [{"Type": "volume", "Source": "v", "Target": "/x",
                 "VolumeOptions": {"Subpath": "y"}}]}})");
     refused(R"({"HostConfig": {"LogConfig": {"Config": {"tag": "x"}}}})");
     CHECK_THROWS_WITH(
-        read_create_body(json::parse(R"({"Image":"i","HostConfig":{"Privileged":true}})")),
-        "not implemented: privileged containers");
+        read_create_body(json::parse(R"({"Image":"i","HostConfig":{"StorageOpt":{"size":"1"}}})")),
+        "not implemented: storage options");
+}
+
+TEST_CASE("create: how far a container is kept from the machine", "[07][create]") {
+    const auto isolation = read_create_body(json::parse(R"({"Image": "i", "HostConfig": {
+        "CapAdd": ["NET_ADMIN"], "CapDrop": ["ALL"], "GroupAdd": ["audio"],
+        "SecurityOpt": ["no-new-privileges=true", "seccomp=unconfined", "apparmor=docker-default"],
+        "Ulimits": [{"Name": "nofile", "Soft": 10, "Hard": -1}], "ShmSize": 1048576,
+        "Devices": [{"PathOnHost": "/dev/x", "PathInContainer": "/dev/y", "CgroupPermissions": "r"}],
+        "DeviceCgroupRules": ["b *:3 rm"], "PidMode": "host", "IpcMode": "container:c",
+        "UTSMode": "host", "CgroupnsMode": "private", "CgroupParent": "/a", "OomScoreAdj": -5,
+        "Sysctls": {"net.a": "1"}, "MaskedPaths": [], "ReadonlyPaths": null}})"))
+                               .isolation;
+    CHECK(isolation.cap_add == std::vector<std::string>{"NET_ADMIN"});
+    CHECK(isolation.cap_drop == std::vector<std::string>{"ALL"});
+    CHECK(isolation.no_new_privileges);
+    CHECK(isolation.seccomp == "unconfined");
+    CHECK(isolation.apparmor.empty());
+    REQUIRE(isolation.rlimits.size() == 1);
+    CHECK(isolation.rlimits[0].type == "RLIMIT_NOFILE");
+    CHECK(isolation.rlimits[0].hard == UINT64_MAX);
+    CHECK(isolation.devices == std::vector<drydock::DeviceMapping>{
+                                   {.host = "/dev/x", .inside = "/dev/y", .access = "r"}});
+    CHECK(isolation.device_rules.at(0) ==
+          drydock::DeviceRule{.allow = true, .type = 'b', .minor = 3, .access = "rm"});
+    CHECK(isolation.pid_mode == "host");
+    CHECK(isolation.ipc_mode == "container:c");
+    CHECK(isolation.shm_bytes == 1048576);
+    CHECK(isolation.oom_score_adj == -5);
+    CHECK(isolation.masked_paths == std::vector<std::string>());
+    CHECK_FALSE(isolation.readonly_paths);
+    CHECK_THROWS_WITH(
+        read_create_body(json::parse(R"({"Image": "i", "HostConfig": {"CapAdd": "ALL"}})")),
+        ContainsSubstring("at /HostConfig/CapAdd: expected an array of strings"));
+    CHECK_THROWS_WITH(read_create_body(json::parse(R"({"Image": "i", "HostConfig":
+        {"BlkioDeviceReadBps": [{"Path": "/dev/null", "Rate": 1}]}})")),
+                      ContainsSubstring("/dev/null: expected a block device"));
 }
 
 TEST_CASE("create: networks, ports and names", "[07][create]") {

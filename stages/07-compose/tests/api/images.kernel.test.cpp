@@ -55,6 +55,40 @@ TEST_CASE("build: a Dockerfile in a tar becomes an image, and what is wrong in o
         400);
 }
 
+TEST_CASE("import: an archive of files becomes an image, compressed or not, and nothing else does",
+          "[07][images]") {
+    const TestDaemon daemon;
+    const drydock::TempDir files("drydock-import-");
+    std::ofstream(files.path() / "word") << "imported";
+    const auto import = [&](const std::string& body, const std::string& query) {
+        HttpRequestUnderWay request(
+            daemon.socket(), "POST", "/images/create?fromSrc=-&" + query, "",
+            "Content-Type: text/plain\r\nContent-Length: " + std::to_string(body.size()) + "\r\n");
+        drydock::write_all(request.fd(), body, "archive");
+        return request.finish();
+    };
+    for (const char* flags : {"-c", "-cz"}) {
+        const auto tar = drydock::testing::run_program({"tar", "-C", files.path(), flags, "."});
+        const Reply reply =
+            import(tar.out, "repo=imported&tag=1&message=why&changes=ENV%20A%3Db&changes=CMD%20x");
+        INFO(reply.body);
+        CHECK(reply.status == 200);
+        CHECK_THAT(reply.body, ContainsSubstring(R"({"status":"sha256:)"));
+        const json image = daemon.get("/images/imported:1/json").json();
+        CHECK(image["Config"]["Env"] == json{"A=b"});
+        CHECK(daemon.get("/images/imported:1/history").json()[0]["Comment"] == "why");
+        const json body = {{"Image", "imported:1"}};
+        const std::string id =
+            daemon.call("POST", "/containers/create", body.dump()).json().at("Id");
+        CHECK_THAT(daemon.get("/containers/" + id + "/export").body, ContainsSubstring("imported"));
+        CHECK(daemon.call("DELETE", "/containers/" + id).status == 204);
+        CHECK(daemon.call("DELETE", "/images/imported:1").status == 200);
+    }
+    CHECK(import("this is no archive", "repo=x").status == 400);
+    CHECK(daemon.get("/images/x/json").status == 404);
+    CHECK(daemon.call("POST", "/images/create?fromSrc=http://a/b").status == 501);
+}
+
 TEST_CASE("save and load: an image goes out as a tar and comes back", "[07][images]") {
     const TestDaemon daemon;
     const Reply saved = daemon.get("/images/get?names=drydock/base");

@@ -1,5 +1,7 @@
 #include <sys/stat.h>
 
+#include <ctime>
+
 #include "testing/catch.hpp"
 
 #include "api/test_daemon.hpp"
@@ -124,6 +126,33 @@ TEST_CASE("daemon: the base image is there from the start", "[07][api]") {
     CHECK(daemon.get("/images/mine:2/json").json()["Id"] == image["Id"]);
     const auto removed = daemon.call("DELETE", "/images/mine:2").json();
     CHECK(removed == nlohmann::json::parse(R"([{"Untagged":"mine:2"}])"));
+}
+
+TEST_CASE("events: a network tells of its creation, its containers and its end", "[07][api]") {
+    const TestDaemon daemon;
+    CHECK(daemon.call("POST", "/networks/create", R"({"Name": "mine"})").status == 201);
+    const std::string id = daemon.run("true", {{"HostConfig", {{"NetworkMode", "mine"}}}});
+    CHECK(daemon.wait(id) == 0);
+    const auto actions = [&] {
+        std::string seen;
+        const std::string filters = "%7B%22type%22%3A%5B%22network%22%5D%7D";
+        const std::string lines =
+            daemon.get("/events?until=1&since=0&filters=" + filters).body +
+            daemon
+                .get("/events?since=0&until=" + std::to_string(::time(nullptr) + 1) +
+                     "&filters=" + filters)
+                .body;
+        for (std::size_t at = 0; at < lines.size(); at = lines.find('\n', at) + 1) {
+            const json event = json::parse(lines.substr(at, lines.find('\n', at) - at));
+            CHECK(event["Actor"]["Attributes"]["name"] == "mine");
+            seen += event["Action"].get<std::string>() + " ";
+        }
+        return seen;
+    };
+    CHECK(drydock::testing::soon([&] { return actions() == "create connect disconnect "; }));
+    CHECK(daemon.call("DELETE", "/containers/" + id).status == 204);
+    CHECK(daemon.call("DELETE", "/networks/mine").status == 204);
+    CHECK(actions() == "create connect disconnect destroy ");
 }
 
 TEST_CASE("system df: images, containers with what they wrote, volumes with who uses them",

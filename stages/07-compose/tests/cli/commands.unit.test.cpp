@@ -137,7 +137,7 @@ TEST_CASE("exec: both streams and the exit status are the command's", "[07][cli]
     CHECK(outcome.err == "to err\n");
     const std::string request = daemon.requests().at(0);
     CHECK(json::parse(request.substr(request.find("\n\n"))) == json::parse(R"({
-        "Cmd": ["cmd", "-x"], "Env": ["A=1"], "User": "7", "WorkingDir": "/w", "DetachKeys": "",
+        "Cmd": ["cmd", "-x"], "Env": ["A=1"], "User": "7", "WorkingDir": "/w", "DetachKeys": "", "Privileged": false,
         "Tty": false, "AttachStdin": false, "AttachStdout": true, "AttachStderr": true})"));
 }
 

@@ -6,6 +6,7 @@
 #include "01-chroot/error.hpp"
 #include "01-chroot/temp_dir.hpp"
 #include "07-compose/compose/naming.hpp"
+#include "07-compose/compose/plan.hpp"
 
 #include "testing/catch.hpp"
 
@@ -112,7 +113,7 @@ TEST_CASE("parse_project: a wrong key is told with its place and the nearest rig
 TEST_CASE("parse_project: what Compose has and Drydock has not is told as that",
           "[07][compose][load]") {
     for (const char* line :
-         {"links: [b]", "network_mode: \"service:b\"", "deploy: {resources: {reservations: {}}}"}) {
+         {"links: [b]", "secrets: [b]", "deploy: {resources: {reservations: {}}}"}) {
         CHECK_THAT(wrong(line),
                    ContainsSubstring("not implemented: ") && ContainsSubstring("compose.yaml:4:"));
     }
@@ -311,4 +312,88 @@ TEST_CASE("container_spec: name and labels by which it is found again", "[07][co
     CHECK(label("image") == "sha256:77");
     CHECK(label("config-hash") == config_hash(project, project.service("b")));
     CHECK(normalised_project_name("_My.Shop-1") == "myshop-1");
+}
+
+TEST_CASE("parse_project: what a service may do and use", "[07][compose][load]") {
+    const Project project = parse(R"(services:
+  a:
+    image: x
+    privileged: true
+    cap_add: [NET_ADMIN]
+    cap_drop: [ALL]
+    devices: ["/dev/fuse:/dev/fuse:r"]
+    device_cgroup_rules: ["c 1:3 r"]
+    security_opt: [no-new-privileges]
+    group_add: [audio, 7]
+    sysctls: {net.core.somaxconn: 1024}
+    ulimits: {nproc: 65535, nofile: {soft: 20000, hard: 40000}}
+    pid: host
+    ipc: shareable
+    uts: host
+    cgroup: private
+    shm_size: 128m
+    mem_reservation: 64m
+    memswap_limit: -1
+    mem_swappiness: 10
+    oom_score_adj: -100
+    oom_kill_disable: false
+    cpu_shares: 512
+    cpuset: "0"
+    logging: {driver: json-file, options: {max-size: 1m}}
+    blkio_config: {weight: 300, device_read_bps: [{path: /dev/sda, rate: 1mb}]}
+)");
+    const auto& isolation = project.service("a").container.isolation;
+    CHECK(isolation.privileged);
+    CHECK(isolation.cap_add == std::vector<std::string>{"NET_ADMIN"});
+    CHECK(isolation.cap_drop == std::vector<std::string>{"ALL"});
+    CHECK(isolation.devices.at(0) == "/dev/fuse:/dev/fuse:r");
+    CHECK(isolation.device_rules.at(0) == "c 1:3 r");
+    CHECK(isolation.security.at(0) == "no-new-privileges");
+    CHECK(isolation.groups == std::vector<std::string>{"audio", "7"});
+    CHECK(isolation.sysctls.at("net.core.somaxconn") == "1024");
+    CHECK(isolation.ulimits == std::vector<std::string>{"nproc=65535", "nofile=20000:40000"});
+    CHECK(isolation.pid == "host");
+    CHECK(isolation.ipc == "shareable");
+    CHECK(isolation.uts == "host");
+    CHECK(isolation.shm_bytes == 128 << 20);
+    CHECK(isolation.memory_reservation == 64 << 20);
+    CHECK(isolation.memory_swap == -1);
+    CHECK(isolation.swappiness == 10);
+    CHECK(isolation.oom_score_adj == -100);
+    CHECK(isolation.cpu_shares == 512);
+    CHECK(isolation.cpuset_cpus == "0");
+    CHECK(isolation.log_options.at("max-size") == "1m");
+    CHECK(isolation.io_weight == 300);
+    CHECK(isolation.io_read_bytes.at(0) == "/dev/sda:1mb");
+    CHECK_THAT(wrong("oom_score_adj: high"), ContainsSubstring("expected a whole number"));
+    CHECK_THAT(wrong("ulimits: {nofile: {soft: 1}}"), ContainsSubstring("expected soft and hard"));
+}
+
+TEST_CASE("parse_project: a service can share the namespaces of another, which is made first",
+          "[07][compose][load]") {
+    const Project project = parse(R"(services:
+  a: {image: x, network_mode: "service:b", pid: "service:c", ipc: "service:b"}
+  b: {image: x}
+  c: {image: x}
+)");
+    CHECK(joined_services(project.service("a")) == std::vector<std::string>{"b", "c", "b"});
+    CHECK(start_order(project.services) == std::vector<std::string>{"b", "c", "a"});
+    const auto spec = container_spec(project, project.service("a"), 1, "");
+    CHECK(spec.network == "container:myshop-b-1");
+    CHECK(spec.isolation.pid == "container:myshop-c-1");
+    CHECK_THAT(wrong("pid: \"service:nobody\""), ContainsSubstring("there is no such service"));
+}
+
+TEST_CASE("parse_project: variables of files stand under those of the service",
+          "[07][compose][load]") {
+    const drydock::TempDir directory("drydock-env-");
+    std::ofstream(directory.path() / "one.env") << "A=1\nB=1\n";
+    std::ofstream(directory.path() / "two.env") << "B=2\nC=2\n";
+    const std::string text = R"(services:
+  a: {image: x, env_file: [one.env, {path: two.env}, {path: none.env, required: false}], environment: {C: "3"}}
+)";
+    const Project project = parse_project(text, directory.path() / "compose.yaml", "", variable);
+    CHECK(project.service("a").container.env == std::vector<std::string>{"A=1", "B=2", "C=3"});
+    CHECK_THROWS(parse_project("services:\n  a: {image: x, env_file: none.env}\n",
+                               directory.path() / "compose.yaml", "", variable));
 }

@@ -238,3 +238,49 @@ TEST_CASE("compose: up fails when what a service waits for fails", "[07][compose
     CHECK_THAT(shop.compose({"up", "-d"}).err, ContainsSubstring("is unhealthy"));
     CHECK(shop.daemon.run({"ps", "-aq"}).out.empty());
 }
+
+TEST_CASE("compose: a service shares another's network and processes, also after a change",
+          "[07][compose][kernel]") {
+    const std::string joiner =
+        "  a: {image: drydock/base, command: sleep 500, init: false, network_mode: 'service:b', "
+        "pid: "
+        "'service:b'}\n";
+    const Shop shop("services:\n" + joiner + "  b: {image: drydock/base, command: sleep 600}\n");
+    REQUIRE(shop.compose({"up", "-d"}).status == 0);
+    const auto seen = [&](const char* container, const char* what) {
+        return shop.daemon.run({"exec", container, "sh", "-c", what}).out;
+    };
+    const char* network = "readlink /proc/self/ns/net";
+    CHECK(seen("shop-a-1", network) == seen("shop-b-1", network));
+    CHECK_THAT(seen("shop-a-1", "ps -o args"), ContainsSubstring("sleep 600"));
+    shop.write("services:\n" + joiner + "  b: {image: drydock/base, command: sleep 700}\n");
+    const Outcome again = shop.compose({"up", "-d"});
+    INFO(again.err);
+    REQUIRE(again.status == 0);
+    CHECK(seen("shop-a-1", network) == seen("shop-b-1", network));
+    CHECK_THAT(seen("shop-a-1", "ps -o args"), ContainsSubstring("sleep 700"));
+    CHECK(shop.compose({"down", "-t", "0"}).status == 0);
+}
+
+TEST_CASE("compose: what stands in an anonymous volume is there after a change of its service",
+          "[07][compose][kernel]") {
+    const auto file = [](const char* label) {
+        return std::string(
+                   "services:\n  a: {image: drydock/base, command: sleep 500, volumes: "
+                   "[/kept], labels: {x: ") +
+               label + "}}\n";
+    };
+    const Shop shop(file("one"));
+    REQUIRE(shop.compose({"up", "-d"}).status == 0);
+    shop.daemon.run({"exec", "shop-a-1", "sh", "-c", "echo still here > /kept/word"});
+    for (const char* label : {"two", "three"}) {
+        shop.write(file(label));
+        const Outcome again = shop.compose({"up", "-d"});
+        INFO(again.err);
+        REQUIRE(again.status == 0);
+        CHECK(shop.field("shop-a-1", "Config.Labels.x") == std::string(label) + "\n");
+        CHECK(shop.daemon.run({"exec", "shop-a-1", "cat", "/kept/word"}).out == "still here\n");
+    }
+    CHECK(shop.compose({"down", "-v", "-t", "0"}).status == 0);
+    CHECK(shop.daemon.run({"volume", "ls", "-q"}).out.empty());
+}

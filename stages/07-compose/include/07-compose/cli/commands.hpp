@@ -74,6 +74,8 @@ int run_tag(const Invocation& invocation);
 int run_rmi(const Invocation& invocation);
 int run_save(const Invocation& invocation);
 int run_load(const Invocation& invocation);
+int run_import(const Invocation& invocation);
+int run_history(const Invocation& invocation);
 int run_image(const Invocation& invocation);
 // volumes
 int run_volume(const Invocation& invocation);

@@ -11,6 +11,7 @@
 
 #include "07-compose/cli/conversation.hpp"
 #include "07-compose/cli/engine.hpp"
+#include "07-compose/cli/isolation_spec.hpp"
 #include "07-compose/cli/network_spec.hpp"
 
 namespace drydock::cli {
@@ -54,6 +55,7 @@ struct ContainerSpec {
     std::int64_t nano_cpus = 0;     ///< billionths of a CPU; 0: no limit
     std::int64_t pids = 0;          ///< 0: the daemon's default
     bool read_only = false;
+    IsolationSpec isolation{};
     bool init = false;
     bool auto_remove = false;
     ConversationOptions streams{};  ///< -i and -t

@@ -16,6 +16,9 @@ std::vector<std::string> find_cycle(const std::vector<Service>& services);
 /// @pre there is no cycle
 std::vector<std::string> start_order(const std::vector<Service>& services);
 
+/// The services whose namespaces this one shares: "service:db" as a mode of network, PID or IPC.
+std::vector<std::string> joined_services(const Service& service);
+
 /// A container of the project as it is now.
 struct Existing {
     std::string id{};
@@ -46,7 +49,8 @@ struct Action {
     std::string id{};  ///< of the container that is there; "" for Create
 };
 
-/// What `up` does, in order. A changed container is a Remove and a Create. What depends on a
+/// What `up` does, in order. A changed container is a Remove and a Create; so is one that shares a
+/// namespace with a changed one. What depends on a
 /// service comes after it; what must go goes in the reverse order, first.
 std::vector<Action> plan_up(const Project& project, const std::map<std::string, Wanted>& wanted,
                             const std::vector<Existing>& existing);

@@ -10,6 +10,7 @@
 #include "03-cgroups/limits.hpp"
 #include "03-cgroups/log_file.hpp"
 #include "05-images/image_config.hpp"
+#include "07-compose/engine/isolation.hpp"
 #include "07-compose/engine/time_text.hpp"
 #include "07-compose/network/settings.hpp"
 
@@ -74,6 +75,8 @@ struct ContainerConfig {
     bool auto_remove = false;
     bool read_only = false;
     std::map<std::string, std::string> annotations{};
+    Isolation
+        isolation{};  ///< on disk only its modes, and whether it is privileged: what a start needs
 
     RestartPolicy restart{};
     bool init = false;  ///< a first process that reaps, in front of the command

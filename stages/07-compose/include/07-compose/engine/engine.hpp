@@ -129,6 +129,9 @@ class Engine {
     /// Makes an image of its image and what differs from it.
     /// @return the image's ID
     std::string commit(std::string_view name, const CommitRequest& request);
+    /// "create", "connect"…: what happened to a network. @param container "" when none is concerned
+    void tell_of_network(const Network& network, const std::string& action,
+                         const std::string& container = "");
     /// "copy", "export"…: what the API did by with_root().
     void tell_of(std::string_view name, const std::string& action);
     /// @throws EngineError Conflict when the name is in use
@@ -201,6 +204,13 @@ class Engine {
     void prepare_network(ContainerConfig& config) const;
     [[nodiscard]] ContainerOptions bundle_options(const Container& container) const;
     void start_network(const EntryPtr& entry);
+    /// Where a running container keeps what others share with it, or it with others.
+    [[nodiscard]] std::filesystem::path shared_place(const std::string& id) const;
+    [[nodiscard]] Container find_donor(const std::string& name, const char* of_what) const;
+    void prepare_isolation(ContainerConfig& config) const;
+    void put_shared_namespaces(const Container& container, ContainerOptions& options) const;
+    void share_namespaces(const EntryPtr& entry);
+    void unshare_namespaces(const Container& container) const;
     void launch(const EntryPtr& entry, bool by_policy = false);
     void start_failed(const EntryPtr& entry, int exit_code, const std::string& error);
     void on_exit(const std::string& name);
@@ -226,6 +236,7 @@ class Engine {
     void reserve_volumes(const std::vector<MountPoint>& mounts, bool reserve);
     void remove_anonymous_volumes(const std::vector<MountPoint>& mounts);
     void tell_of_mounts(const Container& container, const char* action);
+    void tell_of_networks(const Container& container, const char* action);
     void save_state(const EntryPtr& entry) const;
     static void release(Entry& entry, WaitCondition least);
 

@@ -14,6 +14,7 @@ struct ExecSpec {
     std::string user{};              ///< as for find_user(); "": the container's own
     std::string working_dir{};       ///< "": the container's own
     bool tty = false;
+    bool privileged = false;  ///< it may do what the daemon may
     bool attach_stdin = false;
     bool attach_stdout = false;
     bool attach_stderr = false;
