@@ -72,12 +72,16 @@ TEST_CASE("exec: what cannot be run says so on its error output", "[03][shim-exe
 
 TEST_CASE("exec: detached, it goes on without us, and ends with the container", "[03][shim-exec]") {
     AttachFixture fixture(
-        command("while [ ! -e /dev/shm/made ]; do sleep 0.02; done; echo saw; sleep 1000"));
+        command("for n in 1 2; do while [ ! -e /dev/shm/$n ]; do sleep 0.02; done; echo $n; done; "
+                "sleep 1000"));
     const StartedContainer started = fixture.start();
     static_cast<void>(
-        drydock::shim_exec(fixture.bundle(), {.process = process("echo x > /dev/shm/made")}));
-    CHECK(becomes_true([&] { return fixture.logged() == "saw\n"; }));
-    ShimExec exec = drydock::shim_exec(fixture.bundle(), {.process = process("sleep 1000")});
+        drydock::shim_exec(fixture.bundle(), {.process = process("echo x > /dev/shm/1")}));
+    CHECK(becomes_true([&] { return fixture.logged() == "1\n"; }));
+    // Killed sooner, it would not have come to run anything.
+    ShimExec exec = drydock::shim_exec(
+        fixture.bundle(), {.process = process("echo x > /dev/shm/2; exec sleep 1000")});
+    CHECK(becomes_true([&] { return fixture.logged() == "1\n2\n"; }));
     kill_it(started);
     finished(fixture, started);
     CHECK(exec.wait() == 128 + SIGKILL);
