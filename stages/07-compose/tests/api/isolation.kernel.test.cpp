@@ -217,9 +217,11 @@ TEST_CASE("isolation: groups, the OOM score and a root that cannot be written",
 }
 
 TEST_CASE("isolation: namespaces of the host are the host's", "[07][isolation][kernel]") {
-    const std::string shared = output_of(
-        kReadNamespaces + "; hostname",
-        {{"PidMode", "host"}, {"IpcMode", "host"}, {"UTSMode", "host"}, {"CgroupnsMode", "host"}});
+    const std::string shared =
+        output_of(kReadNamespaces + "; hostname", {{"PidMode", "host"},
+                                                   {"IpcMode", "host"},
+                                                   {"UTSMode", "host"},
+                                                   {"CgroupnsMode", "private"}});
     const std::string own = output_of(kReadNamespaces, json::object());
     CHECK_THAT(shared, !ContainsSubstring(own_link("cgroup")));
     CHECK_THAT(refusal_of({{"CgroupnsMode", "host"}}, 501), ContainsSubstring("CVE-2022-0492"));
