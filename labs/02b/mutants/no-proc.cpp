@@ -1,8 +1,8 @@
 // file: rootfs.cpp
 // fails-root: mounts proc
-// fails-user: root
-// says: there is no /proc: ps, free and the runtime's own steps read it, and it shows the PID namespace it was mounted in
-// says-zh: 没有 /proc：ps、free 和运行时自己的步骤都要读它，它显示的是挂载它时所在的 PID 命名空间
+// fails-user: mounts proc
+// says: there is no /proc: ps, free and many a program read it, and it shows the PID namespace it was mounted in
+// says-zh: 没有 /proc：ps、free 和许多程序都要读它，它显示的是挂载它时所在的 PID 命名空间
 
 // [region: mount-proc-dev-sys]
 void mount_inside(const std::filesystem::path& rootfs, std::span<const MountSpec> mounts,
