@@ -161,7 +161,7 @@ void Walk::go_on_in_pid_namespace() {
         ::_exit(0);
     }
     // It is not inherited. That the host lives yet its Turn tells.
-    check(::prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl(PR_SET_PDEATHSIG, SIGKILL)");
+    check(::prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl(PR_SET_PDEATHSIG, SIGKILL) anew");
     if (!meeting_.receive()) {
         ::_exit(kSetupFailed);
     }

@@ -1,12 +1,18 @@
 // drydock-01 as its user sees it.
+#include <poll.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
+#include <array>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include "01-chroot/child.hpp"
 #include "01-chroot/temp_dir.hpp"
+#include "01-chroot/unique_fd.hpp"
 
 #include "testing/catch.hpp"
 #include "testing/program.hpp"
@@ -133,6 +139,28 @@ TEST_CASE("drydock-01: killed or failing at any step it leaves nothing on the ho
             CHECK(lines_in("/proc/self/mountinfo") == mounts);
         }
     }
+}
+
+TEST_CASE("drydock-01: killed, it takes the command with it", "[01][run]") {
+    const Fixture f;
+    drydock::Pipe alive = drydock::make_pipe();
+    drydock::Child program = drydock::clone_child(0);
+    if (!program) {
+        ::dup2(alive.write.get(), 1);
+        const std::string root = f.root.path().native();
+        ::execl(drydock::testing::program_path("drydock-01").c_str(), "drydock-01", "run",
+                root.c_str(), "sh", "-c", "echo runs; exec sleep 1000", nullptr);
+        ::_exit(1);
+    }
+    alive.write.close();
+    std::array<char, 16> said{};
+    REQUIRE(::read(alive.read.get(), said.data(), said.size()) == 5);
+    program.signal(SIGKILL);
+    CHECK(program.wait() == 128 + SIGKILL);
+    // Only the command has the other end by now.
+    pollfd end{.fd = alive.read.get(), .events = POLLIN, .revents = 0};
+    CHECK(::poll(&end, 1, 10'000) == 1);
+    CHECK(::read(alive.read.get(), said.data(), said.size()) == 0);
 }
 
 TEST_CASE("drydock-01: who is not root gets one clear line", "[01][run]") {
