@@ -205,6 +205,18 @@ TEST_CASE(
     CHECK((sets == "0000000000002000" || sets == "0000000001002000"));
 }
 
+TEST_CASE("capabilities: an ambient one from before goes, also where it stays inheritable",
+          "[02][capabilities]") {
+    CHECK(text_from_child([] {
+              const drydock::CapabilitySet set = drydock::capability("NET_RAW");
+              drydock::set_capabilities(
+                  {.permitted = set, .effective = set, .inheritable = set, .ambient = set});
+              const std::string before = status_of("CapAmb");
+              drydock::set_capabilities({.permitted = set, .effective = set, .inheritable = set});
+              return before + status_of("CapAmb");
+          }) == "00000000000020000000000000000000");
+}
+
 TEST_CASE("set_no_new_privs: the bit is set", "[02][capabilities]") {
     CHECK(text_from_child([] {
               drydock::set_no_new_privs();
