@@ -92,6 +92,38 @@ TEST_CASE("set_hostname: the name inside, and the host keeps its own", "[02][hos
     CHECK_THROWS_AS(drydock::set_hostname(std::string(65, 'x')), drydock::InputError);
 }
 
+TEST_CASE("set_domainname: the name inside, and too long a one is refused", "[02][hostname]") {
+    CHECK(text_from_child([] {
+              drydock::check(::unshare(CLONE_NEWUTS), "unshare(CLONE_NEWUTS)");
+              drydock::set_domainname("harbour");
+              return drydock::read_file("/proc/sys/kernel/domainname");
+          }) == "harbour\n");
+    CHECK_THROWS_AS(drydock::set_domainname(std::string(65, 'x')), drydock::InputError);
+}
+
+TEST_CASE("become_root_inside: user and group are the namespace's root", "[02][id-map]") {
+    CHECK(text_from_child([] {
+              const Child owner = child_in(CLONE_NEWUSER);
+              const drydock::IdRange one{.inside = 0, .outside = 1000, .count = 1};
+              drydock::write_id_maps(owner.pid(), {.uids = {one}, .gids = {one}});
+              drydock::join_namespaces(owner.pidfd(), CLONE_NEWUSER);
+              drydock::become_root_inside();
+              return status_of("Uid") + "|" + status_of("Gid");
+          }) == "0\t0\t0\t0|0\t0\t0\t0");
+}
+
+TEST_CASE("become_first_inside: the first ID there is, where there is no root", "[02][id-map]") {
+    CHECK(text_from_child([] {
+              const Child owner = child_in(CLONE_NEWUSER);
+              const drydock::IdMaps maps{.uids = {{.inside = 5, .outside = 1000, .count = 1}},
+                                         .gids = {{.inside = 6, .outside = 1000, .count = 1}}};
+              drydock::write_id_maps(owner.pid(), maps);
+              drydock::join_namespaces(owner.pidfd(), CLONE_NEWUSER);
+              drydock::become_first_inside(maps);
+              return status_of("Uid") + "|" + status_of("Gid");
+          }) == "5\t5\t5\t5|6\t6\t6\t6");
+}
+
 TEST_CASE("loopback_up: 127.0.0.1 can be listened on", "[02][link]") {
     const std::string flags = text_from_child([] {
         drydock::check(::unshare(CLONE_NEWNET), "unshare(CLONE_NEWNET)");
