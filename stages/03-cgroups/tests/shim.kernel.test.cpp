@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <deque>
 #include <sstream>
 #include <thread>
 
@@ -242,12 +243,16 @@ TEST_CASE("drydock-shim: kill -9 of it ends its container and leaves what delete
 
 TEST_CASE("start_shim: many threads start at once", "[03][shim]") {
     constexpr std::size_t kThreads = 6;
-    const ShimFixture fixture(script("exit 0"));
+    std::deque<ShimFixture> fixtures;  // a bundle each: a bundle is one container's
+    for (std::size_t i = 0; i < kThreads; ++i) {
+        fixtures.emplace_back(script("exit 0"));
+    }
     std::vector<int> pids(kThreads);
     {
         std::vector<std::jthread> threads;
         for (std::size_t i = 0; i < kThreads; ++i) {
             threads.emplace_back([&, i] {
+                const ShimFixture& fixture = fixtures[i];
                 const StartedContainer started =
                     drydock::start_shim({.bundle = fixture.bundle(),
                                          .id = fixture.id + "-" + std::to_string(i),
@@ -262,5 +267,7 @@ TEST_CASE("start_shim: many threads start at once", "[03][shim]") {
     for (const int pid : pids) {
         CHECK(pid > 0);
     }
-    CHECK(fs::is_empty(fixture.root()));
+    for (const ShimFixture& fixture : fixtures) {
+        CHECK(fs::is_empty(fixture.root()));
+    }
 }
