@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,11 +52,14 @@ struct HelperAnswer {
 
 /// Runs docker-credential-NAME get: the server's name on its stdin, never among its arguments.
 HelperAnswer ask_helper(const std::string& program, const std::string& server) {
-    Pipe in = make_pipe();
+    // No pipe: a helper that ends without reading would end us with SIGPIPE.
+    const UniqueFd in(check(::memfd_create("drydock", MFD_CLOEXEC), "memfd_create(drydock)"));
+    write_all(in.get(), server + "\n", program);
+    check(::lseek(in.get(), 0, SEEK_SET), "lseek(memfd, 0)");
     Pipe out = make_pipe();
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, in.read.get(), 0);
+    ::posix_spawn_file_actions_adddup2(&actions, in.get(), 0);
     ::posix_spawn_file_actions_adddup2(&actions, out.write.get(), 1);
     std::string name = program;
     std::string verb = "get";
@@ -68,10 +72,7 @@ HelperAnswer ask_helper(const std::string& program, const std::string& server) {
                                      program, docker_config_file().native(), server,
                                      std::system_category().message(error)));
     }
-    in.read.close();
     out.write.close();
-    write_all(in.write.get(), server + "\n", program);
-    in.write.close();
     HelperAnswer answer{.text = read_all(out.read.get(), kMaxAnswer, program)};
     int status = 0;
     while (::waitpid(pid, &status, 0) == -1 && errno == EINTR) {
