@@ -210,10 +210,10 @@ TEST_CASE("isolation: groups, the OOM score and a root that cannot be written",
           fmt::format("{}\n", own + 100));
     CHECK_THAT(refusal_of({{"OomScoreAdj", 2000}}), ContainsSubstring("[-1000, 1000]"));
     const std::string seen = output_of(
-        "touch /x || echo kept; touch /scratch/x && echo made; "
+        "touch /x 2>/dev/null || echo kept; touch /scratch/x && echo made; "
         "df -k /scratch | tail -1 | tr -s ' ' | cut -d ' ' -f 2; echo $(stat -c %a /scratch)",
         {{"ReadonlyRootfs", true}, {"Tmpfs", {{"/scratch", "size=1m,mode=1700"}}}});
-    CHECK_THAT(seen, ContainsSubstring("kept\n") && ContainsSubstring("made\n1024\n1700\n"));
+    CHECK(seen == "kept\nmade\n1024\n1700\n");
 }
 
 TEST_CASE("isolation: namespaces of the host are the host's", "[07][isolation][kernel]") {
