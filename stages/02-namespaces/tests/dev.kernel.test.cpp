@@ -12,6 +12,7 @@
 
 #include "01-chroot/check.hpp"
 #include "01-chroot/child.hpp"
+#include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
 #include "01-chroot/temp_dir.hpp"
 #include "02-namespaces/id_map.hpp"
@@ -64,6 +65,26 @@ TEST_CASE("make_devices: the nodes are there, with their mode whatever the umask
         const bool right = (null.st_mode & 07777) == 0666 && (extra.st_mode & 07777) == 0640 &&
                            extra.st_uid == 7 && extra.st_gid == 8;
         return all_there(dir.path()) && right ? 0 : 1;
+    });
+    CHECK(fact == 0);
+}
+
+TEST_CASE("make_devices: a node that is there already has to be the very device", "[02][dev]") {
+    const drydock::TempDir dir("drydock-test");
+    const int fact = in_mount_namespace([&] {
+        drydock::mount_inside(dir.path(), drydock::default_mounts());
+        const fs::path null = dir.path() / "dev/null";
+        drydock::check(::mknod(null.c_str(), S_IFCHR | 0600, makedev(1, 3)), "mknod(null)");
+        drydock::make_devices(dir.path(), drydock::default_devices());
+        const bool taken = is_device(null, 1, 3);
+        fs::remove(null);
+        drydock::check(::mknod(null.c_str(), S_IFCHR | 0600, makedev(1, 5)), "mknod(zero)");
+        try {
+            drydock::make_devices(dir.path(), drydock::default_devices());
+            return 1;
+        } catch (const drydock::InputError&) {
+            return taken ? 0 : 2;
+        }
     });
     CHECK(fact == 0);
 }

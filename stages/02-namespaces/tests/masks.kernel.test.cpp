@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -47,6 +48,18 @@ TEST_CASE("mask_paths: a file reads empty, a directory has no entries, neither c
         drydock::mask_paths(kSecrets);
         const bool empty = drydock::read_file("/secret").empty() && fs::is_empty("/secrets");
         return empty && !std::ofstream("/secrets/new").good() && !fs::exists("/nowhere") ? 0 : 1;
+    });
+    CHECK(fact == 0);
+}
+
+TEST_CASE("mask_paths: what hides a directory has room for nothing, and any user may look",
+          "[02][masks]") {
+    const int fact = in_root([] {
+        drydock::mask_paths(kSecrets);
+        struct statfs filesystem{};
+        ::statfs("/secrets", &filesystem);
+        const fs::perms mode = fs::status("/secrets").permissions();
+        return filesystem.f_files == 1 && mode == fs::perms(0555) ? 0 : 1;
     });
     CHECK(fact == 0);
 }

@@ -1,6 +1,7 @@
 #include "02-namespaces/mount.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -9,8 +10,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "01-chroot/check.hpp"
 #include "01-chroot/file.hpp"
 #include "01-chroot/temp_dir.hpp"
+#include "02-namespaces/rootfs.hpp"
 
 #include "testing/catch.hpp"
 #include "testing/in_child.hpp"
@@ -75,6 +78,39 @@ TEST_CASE("mount_fs: the filesystem is there, with flags and options", "[02][mou
         return right ? 0 : 1;
     });
     CHECK(fact == 0);
+}
+
+TEST_CASE("detached_filesystem: flags, values and more lower directories than one option holds",
+          "[02][mount]") {
+    const drydock::TempDir dir("drydock-test");
+    const std::string seen = drydock::testing::text_from_child([&] {
+        drydock::check(::unshare(CLONE_NEWNS), "unshare(CLONE_NEWNS)");
+        drydock::make_mounts_private();
+        const drydock::UniqueFd at = drydock::open_file(dir.path(), O_PATH);
+        const drydock::MountSpec tmpfs{
+            .source = "x", .target = dir.path(), .type = "tmpfs", .data = "mode=0711"};
+        drydock::attach_at(at.get(), drydock::detached_filesystem(tmpfs), tmpfs);
+        std::string lowers;
+        for (char name = 'a'; name <= 'z'; ++name) {
+            const fs::path lower = dir.path() / (std::string(20, name));
+            fs::create_directory(lower);
+            std::ofstream(lower / std::string(1, name)) << name;
+            lowers += (lowers.empty() ? "" : ":") + lower.native();
+        }
+        const fs::path merged = dir.path() / "merged";
+        fs::create_directory(merged);
+        const drydock::UniqueFd place = drydock::open_file(merged, O_PATH);
+        const drydock::MountSpec overlay{.source = "overlay",
+                                         .target = merged,
+                                         .type = "overlay",
+                                         .data = "userxattr,lowerdir=" + lowers};
+        drydock::attach_at(place.get(), drydock::detached_filesystem(overlay), overlay);
+        const std::string options = drydock::read_file("/proc/self/mountinfo");
+        const auto files = std::distance(fs::directory_iterator(merged), {});
+        return options.substr(options.find(dir.path().native())) + std::to_string(files);
+    });
+    CHECK_THAT(seen, ContainsSubstring("mode=711") && ContainsSubstring("userxattr"));
+    CHECK_THAT(seen, ContainsSubstring("\n26"));
 }
 
 TEST_CASE(

@@ -178,6 +178,25 @@ TEST_CASE("mount_inside: a link in the root cannot lead a mount to the host", "[
     CHECK(fs::is_empty(canary));
 }
 
+TEST_CASE("mount_inside: at /proc only a whole procfs is bound", "[02][rootfs]") {
+    const drydock::TempDir dir("drydock-test");
+    const auto bound = [&](const char* source) {
+        return in_mount_namespace([&] {
+            const std::vector<MountSpec> mounts = {
+                {.source = source, .target = "/proc", .flags = MS_BIND | MS_REC}};
+            try {
+                drydock::mount_inside(dir.path(), mounts);
+                return fs::exists(dir.path() / "proc/self") ? 0 : 1;
+            } catch (const drydock::InputError&) {
+                return 2;
+            }
+        });
+    };
+    CHECK(bound("/proc") == 0);
+    CHECK(bound("/proc/self") == 2);
+    CHECK(bound("/") == 2);
+}
+
 TEST_CASE("mount_inside: propagation is set when it is asked for", "[02][rootfs]") {
     const drydock::TempDir dir("drydock-test");
     MountSpec shared = tmpfs_at("/x");

@@ -101,6 +101,24 @@ TEST_CASE("set_domainname: the name inside, and too long a one is refused", "[02
     CHECK_THROWS_AS(drydock::set_domainname(std::string(65, 'x')), drydock::InputError);
 }
 
+TEST_CASE("become_undumpable: nobody may dump the process or look into it", "[02][init]") {
+    CHECK(in_child([] {
+              drydock::become_undumpable();
+              return ::prctl(PR_GET_DUMPABLE);
+          }) == 0);
+}
+
+TEST_CASE("make_namespaces: the process itself is in new ones", "[02][join]") {
+    const pid_t self = ::getpid();
+    CHECK(in_child([self] {
+              drydock::make_namespaces(CLONE_NEWUTS | CLONE_NEWIPC);
+              const pid_t own = ::getpid();
+              return (inode_of("uts", own) != inode_of("uts", self) ? 1 : 0) +
+                     (inode_of("ipc", own) != inode_of("ipc", self) ? 2 : 0) +
+                     (inode_of("mnt", own) != inode_of("mnt", self) ? 4 : 0);
+          }) == 3);
+}
+
 TEST_CASE("become_root_inside: user and group are the namespace's root", "[02][id-map]") {
     CHECK(text_from_child([] {
               const Child owner = child_in(CLONE_NEWUSER);
