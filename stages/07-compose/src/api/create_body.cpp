@@ -17,6 +17,7 @@
 #include "05-images/strict_json.hpp"
 #include "07-compose/engine/detach_keys.hpp"
 
+#include "api/body_member.hpp"
 #include "api/isolation_body.hpp"
 #include "api/mounts_body.hpp"
 #include "api/network_body.hpp"
@@ -66,32 +67,18 @@ void refuse_what_is_not_there_yet(const json& body) {
     throw InputError(fmt::format("request body: at /{}: expected {}", key, expected));
 }
 
-/// The member as T; the default when it is missing or null.
-template <class T>
-T member(const json& object, const char* key, const char* expected) {
-    const auto found = object.find(key);
-    if (found == object.end() || found->is_null()) {
-        return T{};
-    }
-    try {
-        return found->get<T>();
-    } catch (const json::exception&) {
-        refuse(key, expected);
-    }
-}
-
 std::string text_of(const json& object, const char* key) {
-    return member<std::string>(object, key, "a string");
+    return body_member<std::string>(object, key, "a string");
 }
 bool flag_of(const json& object, const char* key) {
-    return member<bool>(object, key, "true or false");
+    return body_member<bool>(object, key, "true or false");
 }
 std::int64_t number_of(const json& object, const char* key) {
     const auto found = object.find(key);
     if (found != object.end() && !found->is_null() && !found->is_number_integer()) {
         refuse(key, "a whole number");
     }
-    return member<std::int64_t>(object, key, "a whole number");
+    return body_member<std::int64_t>(object, key, "a whole number");
 }
 
 /// Cmd and Entrypoint: an array, or one string.
@@ -103,7 +90,7 @@ std::optional<std::vector<std::string>> words_of(const json& object, const char*
     if (found->is_string()) {
         return std::vector<std::string>{found->get<std::string>()};
     }
-    auto words = member<std::vector<std::string>>(object, key, "an array of strings");
+    auto words = body_member<std::vector<std::string>>(object, key, "an array of strings");
     return words.empty() ? std::nullopt : std::optional(std::move(words));
 }
 
@@ -126,7 +113,7 @@ std::optional<std::int64_t> positive(std::int64_t number) {
 std::optional<oci::Healthcheck> read_healthcheck(const json& body) {
     const json object = object_of(body, "Healthcheck");
     oci::Healthcheck check{
-        .test = member<std::vector<std::string>>(object, "Test", "an array of strings"),
+        .test = body_member<std::vector<std::string>>(object, "Test", "an array of strings"),
         .interval = number_of(object, "Interval"),
         .timeout = number_of(object, "Timeout"),
         .start_period = number_of(object, "StartPeriod"),
@@ -178,7 +165,7 @@ void read_log_options(const json& host, LogLimits& limits) {
 std::vector<BlockDeviceValue> read_rates(const json& host, const char* key, const char* value_key) {
     std::vector<BlockDeviceValue> rates;
     for (const json& one :
-         member<std::vector<json>>(host, key, "an array of objects with Path and a value")) {
+         body_member<std::vector<json>>(host, key, "an array of objects with Path and a value")) {
         const std::string path = text_of(one, "Path");
         struct stat status{};
         if (::stat(path.c_str(), &status) != 0 || !S_ISBLK(status.st_mode)) {
@@ -255,7 +242,7 @@ std::optional<RestartPolicy> read_restart_policy(const json& host) {
 std::pair<unsigned, unsigned> read_console_size(const json& object) {
     constexpr unsigned kMost = 65535;
     const auto size =
-        member<std::vector<unsigned>>(object, "ConsoleSize", "two numbers: rows and columns");
+        body_member<std::vector<unsigned>>(object, "ConsoleSize", "two numbers: rows and columns");
     if (!size.empty() && (size.size() != 2 || size[0] > kMost || size[1] > kMost)) {
         refuse("ConsoleSize", "two numbers: rows and columns");
     }
@@ -264,7 +251,7 @@ std::pair<unsigned, unsigned> read_console_size(const json& object) {
 
 ExecSpec read_exec_body(const json& body) {
     ExecSpec spec{.command = words_of(body, "Cmd").value_or(std::vector<std::string>()),
-                  .env = member<std::vector<std::string>>(body, "Env", "an array of strings"),
+                  .env = body_member<std::vector<std::string>>(body, "Env", "an array of strings"),
                   .user = text_of(body, "User"),
                   .working_dir = text_of(body, "WorkingDir"),
                   .tty = flag_of(body, "Tty"),
@@ -287,12 +274,12 @@ ContainerConfig read_create_body(const json& body) {
         .image = text_of(body, "Image"),
         .entrypoint = words_of(body, "Entrypoint"),
         .cmd = words_of(body, "Cmd"),
-        .env = member<std::vector<std::string>>(body, "Env", "an array of strings"),
+        .env = body_member<std::vector<std::string>>(body, "Env", "an array of strings"),
         .working_dir = text_of(body, "WorkingDir"),
         .user = text_of(body, "User"),
         .hostname = text_of(body, "Hostname"),
         .labels =
-            member<std::map<std::string, std::string>>(body, "Labels", "an object of strings"),
+            body_member<std::map<std::string, std::string>>(body, "Labels", "an object of strings"),
         .stop_signal = text_of(body, "StopSignal"),
         .attach_stdin = flag_of(body, "AttachStdin"),
         .attach_stdout = flag_of(body, "AttachStdout"),
@@ -302,8 +289,8 @@ ContainerConfig read_create_body(const json& body) {
         .network = read_network_settings(body),
         .auto_remove = flag_of(host, "AutoRemove"),
         .read_only = flag_of(host, "ReadonlyRootfs"),
-        .annotations = member<std::map<std::string, std::string>>(host, "Annotations",
-                                                                  "an object of strings")};
+        .annotations = body_member<std::map<std::string, std::string>>(host, "Annotations",
+                                                                       "an object of strings")};
     config.tty = flag_of(body, "Tty");
     config.open_stdin = flag_of(body, "OpenStdin");
     config.stdin_once = flag_of(body, "StdinOnce");

@@ -9,24 +9,16 @@
 
 #include "01-chroot/error.hpp"
 
+#include "api/body_member.hpp"
+
 namespace drydock::api {
 namespace {
 
 using nlohmann::json;
 
-/// The member as T; the default when it is missing or null.
 template <class T>
 T host_member(const json& object, const char* key, const char* expected) {
-    const auto found = object.find(key);
-    if (found == object.end() || found->is_null()) {
-        return T{};
-    }
-    try {
-        return found->get<T>();
-    } catch (const json::exception&) {
-        throw InputError(
-            fmt::format("request body: at /HostConfig/{}: expected {}", key, expected));
-    }
+    return body_member<T>(object, key, expected, "/HostConfig");
 }
 
 std::vector<std::string> list_in(const json& host, const char* key) {

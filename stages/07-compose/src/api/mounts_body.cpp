@@ -9,6 +9,8 @@
 
 #include "01-chroot/error.hpp"
 
+#include "api/body_member.hpp"
+
 namespace drydock::api {
 namespace {
 
@@ -85,31 +87,18 @@ MountPoint read_bind(const std::string& text) {
     return mount;
 }
 
-template <class T>
-T field(const json& object, const char* key, T fallback = {}) {
-    const auto found = object.find(key);
-    if (found == object.end() || found->is_null()) {
-        return fallback;
-    }
-    try {
-        return found->get<T>();
-    } catch (const json::exception&) {
-        throw InputError(fmt::format("request body: a mount's {} is of the wrong type", key));
-    }
-}
-
 [[noreturn]] void refuse_mount(const std::string& type, const std::string& why) {
     throw InputError(fmt::format("invalid mount config for type \"{}\": {}", type, why));
 }
 
 void read_bind_options(MountPoint& mount, const json& object) {
-    const json options = field<json>(object, "BindOptions", json::object());
-    mount.propagation = field<std::string>(options, "Propagation");
+    const json options = body_member<json>(object, "BindOptions", "an object");
+    mount.propagation = body_member<std::string>(options, "Propagation", "a string");
     if (!mount.propagation.empty() && !is_propagation(mount.propagation)) {
         refuse_mount(mount.type, "invalid propagation mode: " + mount.propagation);
     }
-    mount.recursive = !field<bool>(options, "NonRecursive");
-    mount.make_source = field<bool>(options, "CreateMountpoint");
+    mount.recursive = !body_member<bool>(options, "NonRecursive", "true or false");
+    mount.make_source = body_member<bool>(options, "CreateMountpoint", "true or false");
     if (!mount.source.starts_with('/')) {
         refuse_mount(mount.type,
                      mount.source.empty()
@@ -120,18 +109,20 @@ void read_bind_options(MountPoint& mount, const json& object) {
 }
 
 void read_volume_options(MountPoint& mount, const json& object) {
-    const json options = field<json>(object, "VolumeOptions", json::object());
-    if (!field<std::string>(options, "Subpath").empty()) {
+    const json options = body_member<json>(object, "VolumeOptions", "an object");
+    if (!body_member<std::string>(options, "Subpath", "a string").empty()) {
         throw NotImplemented("a part of a volume (Subpath)");
     }
-    mount.copy_up = !field<bool>(options, "NoCopy");
-    mount.labels = field<std::map<std::string, std::string>>(options, "Labels");
-    const json driver = field<json>(options, "DriverConfig", json::object());
-    const auto name = field<std::string>(driver, "Name");
+    mount.copy_up = !body_member<bool>(options, "NoCopy", "true or false");
+    mount.labels =
+        body_member<std::map<std::string, std::string>>(options, "Labels", "an object of strings");
+    const json driver = body_member<json>(options, "DriverConfig", "an object");
+    const auto name = body_member<std::string>(driver, "Name", "a string");
     if (!name.empty() && name != "local") {
         throw NotImplemented(fmt::format("the volume driver \"{}\" (\"local\" is)", name));
     }
-    mount.driver_options = field<std::map<std::string, std::string>>(driver, "Options");
+    mount.driver_options =
+        body_member<std::map<std::string, std::string>>(driver, "Options", "an object of strings");
     mount.name = std::exchange(mount.source, "");
     mount.anonymous = mount.name.empty();
 }
@@ -140,9 +131,9 @@ void read_tmpfs_options(MountPoint& mount, const json& object) {
     if (!mount.source.empty()) {
         refuse_mount(mount.type, "field Source must not be specified");
     }
-    const json options = field<json>(object, "TmpfsOptions", json::object());
-    const auto size = field<std::int64_t>(options, "SizeBytes");
-    const auto mode = field<std::int64_t>(options, "Mode");
+    const json options = body_member<json>(object, "TmpfsOptions", "an object");
+    const auto size = body_member<std::int64_t>(options, "SizeBytes", "a whole number");
+    const auto mode = body_member<std::int64_t>(options, "Mode", "a whole number");
     mount.options = fmt::format("mode={:o}", mode != 0 ? mode : 01777);
     if (size != 0) {
         mount.options += fmt::format(",size={}", size);
@@ -151,14 +142,17 @@ void read_tmpfs_options(MountPoint& mount, const json& object) {
 
 /// An entry of HostConfig.Mounts.
 MountPoint read_mount(const json& object) {
-    MountPoint mount{.type = field<std::string>(object, "Type", "volume"),
-                     .source = field<std::string>(object, "Source")};
-    const auto target = field<std::string>(object, "Target");
+    MountPoint mount{.type = body_member<std::string>(object, "Type", "a string"),
+                     .source = body_member<std::string>(object, "Source", "a string")};
+    if (mount.type.empty()) {
+        mount.type = "volume";
+    }
+    const auto target = body_member<std::string>(object, "Target", "a string");
     if (target.empty()) {
         refuse_mount(mount.type, "field Target must not be empty");
     }
     mount.destination = normal_destination(target, target);
-    mount.writable = !field<bool>(object, "ReadOnly");
+    mount.writable = !body_member<bool>(object, "ReadOnly", "true or false");
     if (mount.type == "bind") {
         read_bind_options(mount, object);
     } else if (mount.type == "volume") {
@@ -174,17 +168,20 @@ MountPoint read_mount(const json& object) {
 }  // namespace
 
 void read_mounts(const json& body, const json& host, ContainerConfig& config) {
-    for (const auto& text : field<std::vector<std::string>>(host, "Binds")) {
+    for (const auto& text : body_member<std::vector<std::string>>(
+             host, "Binds", "an array of strings", "/HostConfig")) {
         config.mounts.push_back(read_bind(text));
     }
-    for (const json& object : field<std::vector<json>>(host, "Mounts")) {
+    for (const json& object :
+         body_member<std::vector<json>>(host, "Mounts", "an array of objects", "/HostConfig")) {
         config.mounts.push_back(read_mount(object));
     }
-    for (const auto& [path, options] : field<std::map<std::string, std::string>>(host, "Tmpfs")) {
+    for (const auto& [path, options] : body_member<std::map<std::string, std::string>>(
+             host, "Tmpfs", "an object of strings", "/HostConfig")) {
         config.mounts.push_back(
             {.type = "tmpfs", .destination = normal_destination(path, path), .options = options});
     }
-    const json volumes = field<json>(body, "Volumes", json::object());
+    const json volumes = body_member<json>(body, "Volumes", "an object");
     for (const auto& [path, nothing] : volumes.items()) {
         const MountPoint mount = read_bind(path);
         // docker-compose names here what it binds, too.
@@ -193,7 +190,8 @@ void read_mounts(const json& body, const json& host, ContainerConfig& config) {
             config.mounts.push_back(mount);
         }
     }
-    config.volumes_from = field<std::vector<std::string>>(host, "VolumesFrom");
+    config.volumes_from = body_member<std::vector<std::string>>(
+        host, "VolumesFrom", "an array of strings", "/HostConfig");
 }
 
 json mounts_json(const ContainerConfig& config) {

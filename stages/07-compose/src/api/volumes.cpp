@@ -10,6 +10,7 @@
 #include "07-compose/engine/engine_error.hpp"
 #include "07-compose/engine/filters.hpp"
 
+#include "api/body_member.hpp"
 #include "api/volume_json.hpp"
 
 namespace drydock::api {
@@ -45,17 +46,8 @@ void list_volumes(Call& call) {
     respond_json(call, 200, {{"Volumes", list}, {"Warnings", nullptr}});
 }
 
-/// An object of strings; null and nothing are an empty one.
 std::map<std::string, std::string> strings_in(const json& body, const char* key) {
-    const auto found = body.find(key);
-    if (found == body.end() || found->is_null()) {
-        return {};
-    }
-    try {
-        return found->get<std::map<std::string, std::string>>();
-    } catch (const json::exception&) {
-        throw InputError(fmt::format("request body: at /{}: expected an object of strings", key));
-    }
+    return body_member<std::map<std::string, std::string>>(body, key, "an object of strings");
 }
 
 void create_volume(Call& call) {

@@ -363,19 +363,8 @@ int run_inspect(const Invocation& invocation) {
         return *status;
     }
     const Engine engine = invocation.engine();
-    json found = json::array();
-    const int status =
-        for_each_name(names, invocation.name, [&](const std::string& name) -> std::string {
-            json object = inspect(engine, name);
-            std::string line = format.empty() ? "" : render_template(format, object);
-            found.push_back(std::move(object));
-            return line;
-        });
-    if (format.empty()) {
-        fmt::print("{}\n",
-                   found.dump(4, ' ', is_terminal(STDOUT_FILENO), json::error_handler_t::replace));
-    }
-    return status;
+    return inspect_each(names, format, invocation.name,
+                        [&](const std::string& name) { return inspect(engine, name); });
 }
 
 }  // namespace drydock::cli

@@ -31,7 +31,7 @@ int print_formatted(const Invocation& invocation, const char* path, const std::s
     if (format.empty()) {
         print(answer);
     } else {
-        fmt::print("{}\n", format == "json" ? answer.dump() : render_template(format, answer));
+        fmt::print("{}\n", render_template(format, answer));
     }
     return 0;
 }

@@ -89,18 +89,9 @@ int inspect_networks(const Invocation& invocation) {
     if (app.count("--graph") > 0) {
         return draw_networks(engine, names, graph);
     }
-    json found = json::array();
-    for (const std::string& name : names) {
-        found.push_back(engine.get(path_of({"networks", name})));
-        if (!format.empty()) {
-            fmt::print("{}\n", format == "json" ? found.back().dump()
-                                                : render_template(format, found.back()));
-        }
-    }
-    if (format.empty()) {
-        fmt::print("{}\n", found.dump(4));
-    }
-    return 0;
+    return inspect_each(names, format, invocation.name, [&](const std::string& name) {
+        return engine.get(path_of({"networks", name}));
+    });
 }
 
 struct CreateFlags {

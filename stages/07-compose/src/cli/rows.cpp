@@ -63,6 +63,9 @@ std::string unescaped(std::string_view text) {
 }  // namespace
 
 std::string render_template(std::string_view text, const json& value) {
+    if (text == "json") {
+        return dump(value);
+    }
     std::string result;
     while (!text.empty()) {
         const auto open = std::min(text.find("{{"), text.size());
@@ -86,9 +89,7 @@ std::string list_text(const Listing& listing, const std::vector<json>& rows) {
     if (listing.quiet || (!listing.format.empty() && listing.format != "table")) {
         for (const json& row : rows) {
             const std::string line = listing.quiet ? row.at("ID").get<std::string>()
-                                     : listing.format == "json"
-                                         ? dump(row)
-                                         : render_template(listing.format, row);
+                                                   : render_template(listing.format, row);
             text += line + "\n";
         }
         return text;

@@ -1,5 +1,7 @@
 #include "verb_flags.hpp"
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <iostream>
 
@@ -8,6 +10,8 @@
 
 #include "01-chroot/error.hpp"
 #include "01-chroot/exit_status.hpp"
+#include "07-compose/cli/format.hpp"
+#include "07-compose/cli/rows.hpp"
 
 namespace drydock::cli {
 
@@ -38,6 +42,22 @@ int for_each_name(const std::vector<std::string>& names, const std::string& prog
             static_cast<void>(std::fprintf(stderr, "%s: %s\n", program.c_str(), e.what()));
             status = 1;
         }
+    }
+    return status;
+}
+
+int inspect_each(const std::vector<std::string>& names, const std::string& format,
+                 const std::string& program,
+                 const std::function<nlohmann::json(const std::string&)>& find) {
+    using nlohmann::json;
+    json found = json::array();
+    const int status = for_each_name(names, program, [&](const std::string& name) -> std::string {
+        found.push_back(find(name));
+        return format.empty() ? "" : render_template(format, found.back());
+    });
+    if (format.empty()) {
+        fmt::print("{}\n",
+                   found.dump(4, ' ', is_terminal(STDOUT_FILENO), json::error_handler_t::replace));
     }
     return status;
 }

@@ -33,6 +33,13 @@ inline CLI::Option* add_list(CLI::App& app, const std::string& names,
 int for_each_name(const std::vector<std::string>& names, const std::string& program,
                   const std::function<std::string(const std::string&)>& act);
 
+/// Prints what `find` gives for each of `names`: one array of all, or a line each by the template
+/// `format`. Goes on after a refusal.
+/// @return 0, or 1 when one was refused
+int inspect_each(const std::vector<std::string>& names, const std::string& format,
+                 const std::string& program,
+                 const std::function<nlohmann::json(const std::string&)>& find);
+
 /// Does the one of `verbs` that the first argument names: "volume rm".
 /// @throws InputError when it names none
 int run_group(const Invocation& invocation, std::span<const Verb> verbs);

@@ -101,18 +101,9 @@ int volume_inspect(const Invocation& invocation) {
         return *status;
     }
     const Engine engine = invocation.engine();
-    json found = json::array();
-    const int status =
-        for_each_name(names, invocation.name, [&](const std::string& name) -> std::string {
-            json volume = engine.get(path_of({"volumes", name}));
-            std::string line = format.empty() ? "" : render_template(format, volume);
-            found.push_back(std::move(volume));
-            return line;
-        });
-    if (format.empty()) {
-        fmt::print("{}\n", found.dump(4));
-    }
-    return status;
+    return inspect_each(names, format, invocation.name, [&](const std::string& name) {
+        return engine.get(path_of({"volumes", name}));
+    });
 }
 
 int volume_rm(const Invocation& invocation) {

@@ -79,9 +79,8 @@ int run_events(const Invocation& invocation) {
     }
     Exchange answer = invocation.engine().stream("GET", "/events", query);
     for_each_object(answer, [&](const json& event) {
-        fmt::print("{}\n", format.empty()     ? printable(event_line(event))
-                           : format == "json" ? event.dump()
-                                              : render_template(format, event));
+        fmt::print("{}\n",
+                   format.empty() ? printable(event_line(event)) : render_template(format, event));
         static_cast<void>(std::fflush(stdout));
     });
     return 0;

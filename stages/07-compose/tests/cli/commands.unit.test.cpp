@@ -45,6 +45,23 @@ TEST_CASE("run: both streams and the exit status are the container's", "[07][cli
     CHECK(outcome.err == "to err\n");
 }
 
+TEST_CASE("inspect: goes on after a name that is not there, and ends with 1", "[07][cli]") {
+    const std::string missing = response(404, R"({"message":"network x not found"})");
+    const StubDaemon daemon({{"GET /v1.44/networks/x", missing},
+                             {"GET /v1.44/networks/web", response(200, R"({"Name":"web"})")},
+                             {"GET /v1.44/volumes/x", missing},
+                             {"GET /v1.44/volumes/web", response(200, R"({"Name":"web"})")}});
+    for (const char* noun : {"network", "volume"}) {
+        const Outcome all = call(daemon, {noun, "inspect", "x", "web"});
+        CHECK(all.status == 1);
+        CHECK(json::parse(all.out) == json::parse(R"([{"Name":"web"}])"));
+        CHECK_THAT(all.err, ContainsSubstring("network x not found"));
+        const Outcome line = call(daemon, {noun, "inspect", "-f", "json", "web"});
+        CHECK(line.status == 0);
+        CHECK(line.out == "{\"Name\":\"web\"}\n");
+    }
+}
+
 TEST_CASE("run: waits before it starts, and asks for the removal when --rm was given",
           "[07][cli][run]") {
     const StubDaemon daemon(runs(0));

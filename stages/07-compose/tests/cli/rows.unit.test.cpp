@@ -15,6 +15,7 @@ TEST_CASE("render_template: fields, paths and JSON", "[07][cli][rows]") {
     CHECK(render_template("pid {{ .State.Pid }}\\t{{.State.Running}}", value) == "pid 42\ttrue");
     CHECK(render_template("{{json .Id}}", value) == "\"abc\"");
     CHECK(render_template("{{json .}}", value) == value.dump());
+    CHECK(render_template("json", value) == value.dump());
     CHECK_THROWS_AS(render_template("{{.Nothing}}", value), drydock::InputError);
     CHECK_THROWS_AS(render_template("{{.Id", value), drydock::InputError);
     CHECK_THROWS_AS(render_template("{{range .X}}{{end}}", value), drydock::NotImplemented);

@@ -21,7 +21,7 @@ struct Listing {
 std::string list_text(const Listing& listing, const std::vector<nlohmann::json>& rows);
 
 /// A Go template as far as scripts use it: {{.Field}}, {{.Path.To.Field}}, {{json .Field}}, {{json
-/// .}}, and text.
+/// .}}, and text; or "json", the whole value.
 /// @throws InputError when a field is not there; NotImplemented for other template actions
 std::string render_template(std::string_view text, const nlohmann::json& value);
 
