@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -126,12 +127,12 @@ class ConformanceBundle {
     TempDir place_{"drydock-conformance"};
 };
 
-/// The runtime must refuse the bundle without having run the command.
+/// The runtime must refuse the bundle, in one line, without having run the command.
 inline void check_refused(const ConformanceBundle& bundle) {
     const Outcome outcome = bundle.run();
     CHECK(outcome.status != 0);
     CHECK(outcome.out.empty());
-    CHECK(!outcome.err.empty());
+    CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
 }
 
 }  // namespace drydock::testing

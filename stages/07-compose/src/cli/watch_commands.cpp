@@ -129,6 +129,7 @@ int run_stats(const Invocation& invocation) {
         fmt::print("{}", list_text(listing, rows));
         static_cast<void>(std::fflush(stdout));
         if (!once && wanted.empty()) {
+            // Nothing runs whose measuring would take the second.
             ::sleep(1);
         }
     } while (!once);
