@@ -112,15 +112,21 @@ void Registry::State::delete_blob(HttpExchange& exchange, const Route& route) {
     exchange.respond(202, {}, "");
 }
 
+/// Without `from` any repository will do.
 /// @return false when there is nothing to mount: the client then uploads
 bool Registry::State::mount_blob(HttpExchange& exchange, const Route& route) {
     const auto mount = exchange.request().parameter("mount");
-    const auto from = exchange.request().parameter("from");
-    if (!mount || !from || !is_repository_name(*from)) {
+    if (!mount) {
         return false;
     }
+    const auto wanted = exchange.request().parameter("from");
     const Digest digest = digest_from_request(*mount);
-    if (!repositories.has_blob(*from, digest) || !store.contains(digest)) {
+    if (wanted && !is_repository_name(*wanted)) {
+        return false;
+    }
+    const auto from =
+        wanted ? wanted : repositories.repository_with(digest, [](auto&) { return true; });
+    if (!from || !repositories.has_blob(*from, digest) || !store.contains(digest)) {
         return false;
     }
     repositories.add_blob(route.name, digest);

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "06-registry/auth.hpp"
 #include "06-registry/registry.hpp"
@@ -52,6 +55,10 @@ struct Registry::State {
     [[nodiscard]] bool mount_blob(HttpExchange& exchange, const Route& route);
     void receive(HttpExchange& exchange, Upload& upload) const;
     Digest commit(HttpExchange& exchange, const Route& route, Upload& upload);
+    [[nodiscard]] std::set<Digest> referrers_by_tag(const std::string& name,
+                                                    const Digest& subject) const;
+    [[nodiscard]] nlohmann::json referrer_entry(const std::string& name, const Digest& digest,
+                                                const std::optional<std::string>& wanted) const;
     void expect_contents(const std::string& name, const std::string& text,
                          const std::string& type) const;
 };

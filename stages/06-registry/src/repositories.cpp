@@ -98,19 +98,45 @@ bool Repositories::contains(const std::string& name) const {
     return fs::is_directory(directory_ / name / "_manifests");
 }
 
-std::vector<std::string> Repositories::names() const {
-    std::vector<std::string> result;
+/// Tells `visit` every directory of the tree that is a repository's: the path, and what in it is
+/// ours
+/// ("_manifests", "_blobs"). It ends early when `visit` says true.
+void Repositories::walk(
+    const std::function<bool(const std::string& name, const std::string& part)>& visit) const {
     for (auto entry = fs::recursive_directory_iterator(directory_);
          entry != fs::recursive_directory_iterator(); ++entry) {
         const std::string file = entry->path().filename().native();
-        if (file == "_manifests") {
-            result.push_back(entry->path().parent_path().lexically_relative(directory_).native());
+        if (file.starts_with('_') &&
+            visit(entry->path().parent_path().lexically_relative(directory_).native(), file)) {
+            return;
         }
         if (file.starts_with('_') || !entry->is_directory()) {
             entry.disable_recursion_pending();
         }
     }
+}
+
+std::vector<std::string> Repositories::names() const {
+    std::vector<std::string> result;
+    walk([&](const std::string& name, const std::string& part) {
+        if (part == "_manifests") {
+            result.push_back(name);
+        }
+        return false;
+    });
     std::ranges::sort(result);
+    return result;
+}
+
+std::optional<std::string> Repositories::repository_with(
+    const Digest& digest, const std::function<bool(const std::string& name)>& fits) const {
+    std::optional<std::string> result;
+    walk([&](const std::string& name, const std::string& part) {
+        if (part == "_blobs" && has_blob(name, digest) && fits(name)) {
+            result = name;
+        }
+        return result.has_value();
+    });
     return result;
 }
 
@@ -149,12 +175,12 @@ bool Repositories::remove_manifest(const std::string& name, const Digest& digest
     return remove_file(revisions(name), std::string(digest.hex()));
 }
 
-std::vector<Digest> Repositories::referrers(const std::string& name, const Digest& subject) const {
-    std::vector<Digest> result;
+std::set<Digest> Repositories::referrers(const std::string& name, const Digest& subject) const {
+    std::set<Digest> result;
     for (const std::string& hex : entries(directory_ / name / "_referrers" / subject.hex())) {
         const Digest manifest = parse_digest("sha256:" + hex, "referrer of " + subject.text());
         if (manifest_type(name, manifest)) {
-            result.push_back(manifest);
+            result.insert(manifest);
         }
     }
     return result;

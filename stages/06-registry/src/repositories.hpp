@@ -1,8 +1,10 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +28,9 @@ class Repositories {
     explicit Repositories(std::filesystem::path directory);
 
     [[nodiscard]] bool contains(const std::string& name) const;
+    /// A repository from which the blob may be had and that `fits`; nothing when there is none.
+    [[nodiscard]] std::optional<std::string> repository_with(
+        const Digest& digest, const std::function<bool(const std::string& name)>& fits) const;
     /// Every repository that had something pushed to it, sorted.
     [[nodiscard]] std::vector<std::string> names() const;
 
@@ -48,15 +53,16 @@ class Repositories {
     /// @return false when it was not there
     bool remove_tag(const std::string& name, const std::string& tag);
 
-    /// The manifests whose subject it is, sorted; those that were removed since are left out.
-    [[nodiscard]] std::vector<Digest> referrers(const std::string& name,
-                                                const Digest& subject) const;
+    /// The manifests whose subject it is; those that were removed since are left out.
+    [[nodiscard]] std::set<Digest> referrers(const std::string& name, const Digest& subject) const;
     void add_referrer(const std::string& name, const Digest& subject, const Digest& manifest);
 
   private:
     [[nodiscard]] std::filesystem::path blobs(const std::string& name) const;
     [[nodiscard]] std::filesystem::path revisions(const std::string& name) const;
     [[nodiscard]] std::filesystem::path tag_directory(const std::string& name) const;
+    void walk(
+        const std::function<bool(const std::string& name, const std::string& part)>& visit) const;
     void write(const std::filesystem::path& directory, const std::string& file,
                std::string_view text);
 

@@ -24,15 +24,23 @@ constexpr std::size_t kMaxUploads = 1024;
 constexpr auto kMaxRest = std::chrono::hours(1);
 constexpr auto kMaxAge = std::chrono::hours(24 * 7);
 
+/// A UUID of version 4, as the distribution-spec wants one in the location of an upload.
+/// @see RFC 9562, 5.4
 std::string random_id() {
     std::array<unsigned char, 16> bytes{};
     check(::getrandom(bytes.data(), bytes.size(), 0), "getrandom({})", bytes.size());
-    return fmt::format("{:02x}", fmt::join(bytes, ""));
+    bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0fU) | 0x40U);
+    bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3fU) | 0x80U);
+    std::string id = fmt::format("{:02x}", fmt::join(bytes, ""));
+    for (const std::size_t dash : {8U, 13U, 18U, 23U}) {
+        id.insert(dash, 1, '-');
+    }
+    return id;
 }
 
-/// 32 hexadecimal digits: what random_id() makes, and nothing that could be a path.
+/// What random_id() makes, and nothing that could be a path.
 bool is_upload_id(std::string_view id) {
-    return id.size() == 32 && id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    return id.size() == 36 && id.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
 }
 
 fs::path bytes_of(const ContentStore& store, const std::string& id) {

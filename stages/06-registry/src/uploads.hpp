@@ -35,7 +35,7 @@ struct Upload {
     bool ended = false;  ///< committed, failed or cancelled while somebody else waited
 };
 
-/// The uploads under way, by ID: 128 random bits, so that nobody guesses another's. One ends when
+/// The uploads under way, by ID: 122 random bits, so that nobody guesses another's. One ends when
 /// its blob is committed, or it is cancelled; one that rested for a week is forgotten. It outlives
 /// the server: its bytes are TMP/upload-ID, and DIRECTORY/ID holds the name of its repository.
 class Uploads {
