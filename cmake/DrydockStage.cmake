@@ -66,7 +66,9 @@ function(drydock_program name)
     target_link_libraries(${name} PRIVATE stage${ARG_STAGE} ${ARG_LIBRARIES})
     target_include_directories(${name} PRIVATE src)
     if(ARG_STATIC AND NOT DRYDOCK_SANITIZE)
-        target_link_options(${name} PRIVATE -static)
+        target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/static_unwind.cpp)
+        target_link_options(${name} PRIVATE -static
+            LINKER:--eh-frame-hdr,--wrap=__register_frame_info,--wrap=__deregister_frame_info)
     endif()
     install(TARGETS ${name} RUNTIME DESTINATION bin)  # side by side: they find each other there
 endfunction()
