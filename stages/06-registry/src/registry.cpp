@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <cerrno>
 
 #include <fmt/format.h>
 
@@ -71,6 +72,10 @@ void Registry::authorise(const HttpRequest& request) {
     state_->authorise(request);
 }
 
+RegistryGarbage Registry::collect(const RegistryGarbageOptions& options) {
+    return state_->collect(options);
+}
+
 void Registry::handle(HttpExchange& exchange) {
     struct Handler {
         Endpoint endpoint;
@@ -107,7 +112,11 @@ void Registry::handle(HttpExchange& exchange) {
             try {
                 return ((*state_).*handler.handle)(exchange, route);
             } catch (const std::system_error& error) {  // without paths of this machine
-                throw registry_refusal(500, "UNKNOWN", error.code().message());
+                const bool full =
+                    error.code() == std::errc::no_space_on_device || error.code().value() == EDQUOT;
+                throw registry_refusal(
+                    full ? 507 : 500, "UNKNOWN",
+                    full ? "the registry's disk is full" : error.code().message());
             }
         }
     }

@@ -1,9 +1,12 @@
+#include <sys/stat.h>
+
 #include <array>
 #include <charconv>
 #include <optional>
 
 #include <fmt/format.h>
 
+#include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
 
 #include "registry_error.hpp"
@@ -79,6 +82,21 @@ std::unique_lock<std::mutex> write_alone(Upload& upload) {
     return lock;
 }
 
+/// What was there a moment ago, and may have been deleted and collected since.
+UniqueFd open_blob(const ContentStore& store, const Digest& digest) {
+    try {
+        return store.open(digest);
+    } catch (const InputError&) {
+        throw registry_refusal(404, "BLOB_UNKNOWN", "blob unknown to registry");
+    }
+}
+
+std::uint64_t size_of(int fd) {
+    struct stat status{};
+    check(::fstat(fd, &status), "fstat(blob)");
+    return static_cast<std::uint64_t>(status.st_size);
+}
+
 }  // namespace
 
 Digest digest_from_request(std::string_view text) {
@@ -90,25 +108,29 @@ Digest digest_from_request(std::string_view text) {
     }
 }
 
-Digest Registry::State::visible_blob(const Route& route) const {
+/// A push that asks (HEAD) and hears yes will not send the blob: from there on it stays.
+Digest Registry::State::visible_blob(HttpExchange& exchange, const Route& route) {
+    const bool asked = exchange.request().method == "HEAD";
+    const auto pushing = gate.push();
     Digest digest = digest_from_request(route.reference);
-    if (!repositories.has_blob(route.name, digest) || !store.contains(digest)) {
+    if (!repositories.has_blob(route.name, digest) ||
+        !(asked ? lease(digest) : store.contains(digest))) {
         throw registry_refusal(404, "BLOB_UNKNOWN", "blob unknown to registry");
     }
     return digest;
 }
 
 void Registry::State::get_blob(HttpExchange& exchange, const Route& route) {
-    const Digest digest = visible_blob(route);
-    const UniqueFd file = store.open(digest);
-    exchange.respond_ranged_file(file.get(), store.size(digest),
+    const Digest digest = visible_blob(exchange, route);
+    const UniqueFd file = open_blob(store, digest);
+    exchange.respond_ranged_file(file.get(), size_of(file.get()),
                                  {{.name = "Content-Type", .value = "application/octet-stream"},
                                   {.name = "Docker-Content-Digest", .value = digest.text()},
                                   {.name = "ETag", .value = fmt::format("\"{}\"", digest.text())}});
 }
 
 void Registry::State::delete_blob(HttpExchange& exchange, const Route& route) {
-    repositories.remove_blob(route.name, visible_blob(route));
+    repositories.remove_blob(route.name, visible_blob(exchange, route));
     exchange.respond(202, {}, "");
 }
 
@@ -126,10 +148,13 @@ bool Registry::State::mount_blob(HttpExchange& exchange, const Route& route) {
     }
     const auto from =
         wanted ? wanted : repositories.repository_with(digest, [](auto&) { return true; });
-    if (!from || !repositories.has_blob(*from, digest) || !store.contains(digest)) {
-        return false;
+    {
+        const auto pushing = gate.push();
+        if (!from || !repositories.has_blob(*from, digest) || !lease(digest)) {
+            return false;
+        }
+        repositories.add_blob(route.name, digest);
     }
-    repositories.add_blob(route.name, digest);
     respond_created(exchange, route, digest);
     return true;
 }
@@ -162,8 +187,14 @@ void Registry::State::upload_status(HttpExchange& exchange, const Route& route) 
 
 void Registry::State::receive(HttpExchange& exchange, Upload& upload) const {
     std::vector<std::byte> buffer(std::size_t{256} << 10U);
-    while (const std::size_t n = exchange.read_some(buffer)) {
-        upload.ingest.write(std::span(buffer).first(n));
+    try {
+        while (const std::size_t n = exchange.read_some(buffer)) {
+            upload.ingest.write(std::span(buffer).first(n));
+        }
+    } catch (const std::system_error&) {
+        // Nobody knows how much of it is in the file, and on a full disk it is in everybody's way.
+        upload.ended = true;
+        throw;
     }
 }
 
@@ -171,7 +202,14 @@ void Registry::State::append_upload(HttpExchange& exchange, const Route& route) 
     const auto upload = uploads.find(route.name, route.reference);
     auto alone = write_alone(*upload);
     check_range(exchange.request(), route, upload->ingest.size());
-    receive(exchange, *upload);
+    try {
+        receive(exchange, *upload);
+    } catch (...) {
+        if (upload->ended) {
+            uploads.end(route.reference);
+        }
+        throw;
+    }
     const std::uint64_t size = upload->ingest.size();
     alone.unlock();  // before the answer, on which the client may send the next chunk at once
     exchange.respond(202, upload_headers(route, route.reference, size), "");
@@ -182,6 +220,7 @@ Digest Registry::State::commit(HttpExchange& exchange, const Route& route, Uploa
     Digest expected = digest_from_request(exchange.request().parameter("digest").value_or(""));
     receive(exchange, upload);
     upload.ended = true;
+    const SweepGate::Hold stays(gate, expected);
     try {
         upload.ingest.commit(expected);
     } catch (const InputError&) {
@@ -190,6 +229,7 @@ Digest Registry::State::commit(HttpExchange& exchange, const Route& route, Uploa
     }
     // The blob first: a repository never has one that is not there.
     repositories.add_blob(route.name, expected);
+    static_cast<void>(lease(expected));  // its bytes may be of last week
     return expected;
 }
 // [/region]

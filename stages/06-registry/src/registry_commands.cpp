@@ -6,11 +6,10 @@
 #include <iostream>
 #include <memory>
 
-#include <CLI/Validators.hpp>
-
 #include "01-chroot/command_line.hpp"
 #include "06-registry/run.hpp"
-#include "06-registry/serve.hpp"
+
+#include "serve_commands.hpp"
 
 namespace drydock {
 namespace {
@@ -48,55 +47,10 @@ CLI::App* add_image_command(CLI::App& app, const std::string& name, const std::s
     return command;
 }
 
-void add_serve_command(CLI::App& app, std::function<int()>& command) {
-    const auto options = std::make_shared<ServeOptions>();
-    CLI::App* serve =
-        app.add_subcommand("serve", "serve a registry from a directory, until SIGINT or SIGTERM");
-    serve
-        ->add_option("--listen", options->listen,
-                     "ADDRESS:PORT (port 0: a free one) or unix:///PATH")
-        ->capture_default_str();
-    serve->add_option("--root", options->registry.root, "the directory")
-        ->required()
-        ->type_name("DIR");
-    serve
-        ->add_option("--htpasswd", options->registry.htpasswd,
-                     "who may come in: lines as `htpasswd -B` writes them")
-        ->type_name("FILE");
-    serve->add_flag("--read-only", options->registry.read_only, "nothing can be pushed or deleted");
-    CLI::Option* certificate = serve
-                                   ->add_option("--tls-cert", options->tls_certificate,
-                                                "speak TLS only, with this certificate (PEM)")
-                                   ->type_name("FILE");
-    serve->add_option("--tls-key", options->tls_key, "the certificate's key (PEM)")
-        ->type_name("FILE");
-    serve
-        ->add_option_function<std::string>(
-            "--tls", [options](const std::string&) { options->tls_self_signed = true; },
-            "self-signed: speak TLS with a certificate made in DIR/tls")
-        ->check(CLI::IsMember({"self-signed"}))
-        ->excludes(certificate)
-        ->type_name("HOW");
-    serve
-        ->add_option("--request-log", options->request_log,
-                     "a JSON line for each request; - is stderr")
-        ->type_name("FILE");
-    serve->add_flag("--insecure-any-address", options->insecure_any_address,
-                    "listen where others can reach it although nobody has to log in");
-    serve->callback([&command, options] {
-        command = [options] {
-            serve_registry(*options, [](const std::string& address) {
-                std::cout << "listening on " << address << std::endl;
-            });
-            return 0;
-        };
-    });
-}
-
 }  // namespace
 
 void add_registry_commands(CLI::App& app, std::function<int()>& command) {
-    add_serve_command(app, command);
+    add_serve_commands(app, command);
     const auto options = std::make_shared<Options>(Options{.data_root = data_root()});
     add_image_command(app, "pull", "bring an image here", options)->callback([&command, options] {
         command = [options] {

@@ -98,34 +98,47 @@ void Registry::State::expect_contents(const std::string& name, const std::string
             fmt::format("the manifest names {}, which this repository does not have",
                         digest.text()));
     };
-    if (media_type::is_index(type)) {
-        for (const oci::Descriptor& child : parse_index(text, type, "manifest").manifests) {
-            if (!repositories.manifest_type(name, child.digest) || !store.contains(child.digest)) {
-                throw missing(child.digest);
-            }
-        }
-        return;
-    }
-    const oci::Manifest manifest = parse_manifest(text, type, "manifest");
-    std::vector<oci::Descriptor> blobs = manifest.layers;
-    blobs.push_back(manifest.config);
-    for (const oci::Descriptor& blob : blobs) {
-        const bool elsewhere = blob.media_type.find("foreign") != std::string::npos ||
-                               blob.media_type.find("nondistributable") != std::string::npos;
-        if (elsewhere) {
+    const bool index = media_type::is_index(type);
+    for (const oci::Descriptor& part : contents_of(text, type, "manifest")) {
+        const bool elsewhere = part.media_type.find("foreign") != std::string::npos ||
+                               part.media_type.find("nondistributable") != std::string::npos;
+        if (elsewhere && !index) {
             continue;
         }
-        if (!repositories.has_blob(name, blob.digest) || !store.contains(blob.digest)) {
-            throw missing(blob.digest);
+        const bool named = index ? repositories.manifest_type(name, part.digest).has_value()
+                                 : repositories.has_blob(name, part.digest);
+        if (!named || !lease(part.digest)) {
+            throw missing(part.digest);
         }
-        if (store.size(blob.digest) != blob.size) {
+        if (!index && store.size(part.digest) != part.size) {
             throw registry_refusal(400, "SIZE_INVALID",
-                                   fmt::format("{} has another size", blob.digest.text()));
+                                   fmt::format("{} has another size", part.digest.text()));
         }
     }
 }
 
 // [region: put-manifest]
+/// @return what it says it is about
+std::optional<Digest> Registry::State::store_manifest(const Route& route, const std::string& text,
+                                                      const std::string& type,
+                                                      const Digest& digest) {
+    const auto pushing = gate.push();  // the collector takes nothing between asking and naming
+    expect_contents(route.name, text, type);
+    const auto subject = subject_of(text);
+    // Blobs, then the manifest, then the tag: whatever moment we end at, each name leads to
+    // something whole.
+    store.put(text);
+    repositories.add_manifest(route.name, digest, type);
+    if (subject) {
+        repositories.add_referrer(route.name, *subject, digest);
+    }
+    if (!is_digest(route.reference)) {
+        repositories.set_tag(route.name, route.reference, digest);
+    }
+    return subject;
+}
+// [/region]
+
 void Registry::State::put_manifest(HttpExchange& exchange, const Route& route) {
     const bool by_digest = is_digest(route.reference);
     if (!by_digest && !is_tag(route.reference)) {
@@ -139,21 +152,11 @@ void Registry::State::put_manifest(HttpExchange& exchange, const Route& route) {
         throw registry_refusal(400, "DIGEST_INVALID",
                                "provided digest did not match uploaded content");
     }
+    std::optional<Digest> subject;
     try {
-        expect_contents(route.name, text, type);
+        subject = store_manifest(route, text, type, digest);
     } catch (const InputError& error) {
         throw registry_refusal(400, "MANIFEST_INVALID", error.what());
-    }
-    // Blobs, then the manifest, then the tag: whatever moment we end at, each name leads to
-    // something whole.
-    store.put(text);
-    repositories.add_manifest(route.name, digest, type);
-    const auto subject = subject_of(text);
-    if (subject) {
-        repositories.add_referrer(route.name, *subject, digest);
-    }
-    if (!by_digest) {
-        repositories.set_tag(route.name, route.reference, digest);
     }
     HttpHeaders headers = {{.name = "Location",
                             .value = fmt::format("/v2/{}/manifests/{}", route.name, digest.text())},
@@ -163,7 +166,6 @@ void Registry::State::put_manifest(HttpExchange& exchange, const Route& route) {
     }
     exchange.respond(201, headers, "");
 }
-// [/region]
 
 void Registry::State::delete_manifest(HttpExchange& exchange, const Route& route) {
     const bool removed =

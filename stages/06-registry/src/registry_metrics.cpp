@@ -27,6 +27,14 @@ void RegistryMetrics::count(const HttpLogEntry& entry) {
     took_ += entry.took;
 }
 
+void RegistryMetrics::count(const RegistryGarbage& garbage) {
+    const std::lock_guard lock(mutex_);
+    ++collections_;
+    collected_.blobs += garbage.blobs;
+    collected_.bytes += garbage.bytes;
+    collected_.uploads += garbage.uploads;
+}
+
 std::string RegistryMetrics::text() const {
     const std::lock_guard lock(mutex_);
     std::string text =
@@ -53,6 +61,20 @@ std::string RegistryMetrics::text() const {
         static_cast<double>(took_.count()) / kMicroseconds, all, sent_,
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - begin_)
             .count());
+    text += fmt::format(
+        "# HELP drydock_registry_collections_total Garbage collections.\n"
+        "# TYPE drydock_registry_collections_total counter\n"
+        "drydock_registry_collections_total {}\n"
+        "# HELP drydock_registry_collected_blobs_total Blobs that they removed.\n"
+        "# TYPE drydock_registry_collected_blobs_total counter\n"
+        "drydock_registry_collected_blobs_total {}\n"
+        "# HELP drydock_registry_collected_bytes_total Bytes that they freed.\n"
+        "# TYPE drydock_registry_collected_bytes_total counter\n"
+        "drydock_registry_collected_bytes_total {}\n"
+        "# HELP drydock_registry_stale_uploads_total Uploads that they forgot.\n"
+        "# TYPE drydock_registry_stale_uploads_total counter\n"
+        "drydock_registry_stale_uploads_total {}\n",
+        collections_, collected_.blobs, collected_.bytes, collected_.uploads);
     return text;
 }
 

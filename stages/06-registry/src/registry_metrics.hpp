@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "06-registry/http_server.hpp"
+#include "06-registry/registry_garbage.hpp"
 
 namespace drydock {
 
@@ -15,6 +16,7 @@ namespace drydock {
 class RegistryMetrics {
   public:
     void count(const HttpLogEntry& entry);
+    void count(const RegistryGarbage& garbage);
     /// Prometheus's text format.
     [[nodiscard]] std::string text() const;
 
@@ -23,6 +25,8 @@ class RegistryMetrics {
     std::map<std::pair<std::string, int>, std::uint64_t> requests_{};
     std::uint64_t sent_ = 0;
     std::chrono::microseconds took_{};
+    std::uint64_t collections_ = 0;
+    RegistryGarbage collected_{};  ///< of all of them together
     std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 

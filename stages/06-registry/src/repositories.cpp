@@ -70,6 +70,15 @@ std::vector<std::string> entries(const fs::path& directory) {
     return result;
 }
 
+/// The names of files in `directory`, each of which is the hexadecimal part of a digest.
+std::vector<Digest> digests_in(const fs::path& directory) {
+    std::vector<Digest> result;
+    for (const std::string& hex : entries(directory)) {
+        result.push_back(parse_digest("sha256:" + hex, (directory / hex).native()));
+    }
+    return result;
+}
+
 }  // namespace
 
 Repositories::Repositories(fs::path directory) : directory_(std::move(directory)) {
@@ -128,6 +137,23 @@ std::vector<std::string> Repositories::names() const {
     return result;
 }
 
+std::vector<std::string> Repositories::all() const {
+    std::set<std::string> result;
+    walk([&](const std::string& name, const std::string&) {
+        result.insert(name);
+        return false;
+    });
+    return {result.begin(), result.end()};
+}
+
+std::vector<Digest> Repositories::blob_links(const std::string& name) const {
+    return digests_in(blobs(name));
+}
+
+std::vector<Digest> Repositories::manifests(const std::string& name) const {
+    return digests_in(revisions(name));
+}
+
 std::optional<std::string> Repositories::repository_with(
     const Digest& digest, const std::function<bool(const std::string& name)>& fits) const {
     std::optional<std::string> result;
@@ -175,10 +201,13 @@ bool Repositories::remove_manifest(const std::string& name, const Digest& digest
     return remove_file(revisions(name), std::string(digest.hex()));
 }
 
+fs::path Repositories::referrer_directory(const std::string& name, const Digest& subject) const {
+    return directory_ / name / "_referrers" / subject.hex();
+}
+
 std::set<Digest> Repositories::referrers(const std::string& name, const Digest& subject) const {
     std::set<Digest> result;
-    for (const std::string& hex : entries(directory_ / name / "_referrers" / subject.hex())) {
-        const Digest manifest = parse_digest("sha256:" + hex, "referrer of " + subject.text());
+    for (const Digest& manifest : digests_in(referrer_directory(name, subject))) {
         if (manifest_type(name, manifest)) {
             result.insert(manifest);
         }
@@ -186,9 +215,23 @@ std::set<Digest> Repositories::referrers(const std::string& name, const Digest& 
     return result;
 }
 
+void Repositories::forget_stale_referrers(const std::string& name) {
+    const std::lock_guard lock(changes_);
+    for (const Digest& subject : digests_in(directory_ / name / "_referrers")) {
+        const fs::path directory = referrer_directory(name, subject);
+        for (const Digest& manifest : digests_in(directory)) {
+            if (!manifest_type(name, manifest)) {
+                remove_file(directory, std::string(manifest.hex()));
+            }
+        }
+        std::error_code not_empty;
+        fs::remove(directory, not_empty);
+    }
+}
+
 void Repositories::add_referrer(const std::string& name, const Digest& subject,
                                 const Digest& manifest) {
-    write(directory_ / name / "_referrers" / subject.hex(), std::string(manifest.hex()), "");
+    write(referrer_directory(name, subject), std::string(manifest.hex()), "");
 }
 
 std::optional<Digest> Repositories::tag(const std::string& name, const std::string& tag) const {

@@ -31,7 +31,13 @@ class Repositories {
     /// A repository from which the blob may be had and that `fits`; nothing when there is none.
     [[nodiscard]] std::optional<std::string> repository_with(
         const Digest& digest, const std::function<bool(const std::string& name)>& fits) const;
-    /// Every repository that had something pushed to it, sorted.
+    /// Every repository that has anything, sorted.
+    [[nodiscard]] std::vector<std::string> all() const;
+    /// The blobs that may be had from it.
+    [[nodiscard]] std::vector<Digest> blob_links(const std::string& name) const;
+    /// The manifests that it has.
+    [[nodiscard]] std::vector<Digest> manifests(const std::string& name) const;
+    /// Every repository that had a manifest pushed to it, sorted.
     [[nodiscard]] std::vector<std::string> names() const;
 
     [[nodiscard]] bool has_blob(const std::string& name, const Digest& digest) const;
@@ -55,12 +61,16 @@ class Repositories {
 
     /// The manifests whose subject it is; those that were removed since are left out.
     [[nodiscard]] std::set<Digest> referrers(const std::string& name, const Digest& subject) const;
+    /// Removes what is noted of referrers that are gone. @pre nobody adds one meanwhile
+    void forget_stale_referrers(const std::string& name);
     void add_referrer(const std::string& name, const Digest& subject, const Digest& manifest);
 
   private:
     [[nodiscard]] std::filesystem::path blobs(const std::string& name) const;
     [[nodiscard]] std::filesystem::path revisions(const std::string& name) const;
     [[nodiscard]] std::filesystem::path tag_directory(const std::string& name) const;
+    [[nodiscard]] std::filesystem::path referrer_directory(const std::string& name,
+                                                           const Digest& subject) const;
     void walk(
         const std::function<bool(const std::string& name, const std::string& part)>& visit) const;
     void write(const std::filesystem::path& directory, const std::string& file,

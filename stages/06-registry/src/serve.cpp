@@ -4,24 +4,29 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <memory>
 #include <thread>
+
+#include <fmt/format.h>
 
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
 #include "06-registry/http_server.hpp"
 
+#include "housekeeping.hpp"
 #include "registry_metrics.hpp"
 #include "tls_front.hpp"
 
 namespace drydock {
 namespace {
 
-sigset_t ending_signals() {
+/// Those that end us, and the one that asks for a collection.
+sigset_t awaited_signals() {
     sigset_t set{};
     sigemptyset(&set);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
         sigaddset(&set, number);
     }
     return set;
@@ -70,6 +75,34 @@ bool answer_watcher(HttpExchange& exchange, Registry& registry, const RegistryMe
     return false;
 }
 
+/// What goes wrong is reported, and tried again the next time.
+void collect_garbage(Registry& registry, const RegistryGarbageOptions& options,
+                     RegistryMetrics& metrics) {
+    try {
+        const RegistryGarbage garbage = registry.collect(options);
+        metrics.count(garbage);
+        for (const std::string& damaged : garbage.damaged) {
+            fmt::print(stderr, "drydock-06: garbage collection leaves {}\n", damaged);
+        }
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "drydock-06: garbage collection: {}\n", error.what());
+    }
+}
+
+/// Returns at a signal that is to end us, or when asked to stop.
+void wait_for_end(const sigset_t& awaited, const std::stop_token& stop,
+                  Housekeeping& housekeeping) {
+    const timespec moment{.tv_sec = 1, .tv_nsec = 0};
+    while (!stop.stop_requested()) {
+        const int signal = ::sigtimedwait(&awaited, nullptr, &moment);
+        if (signal == SIGUSR1) {
+            housekeeping.ask();
+        } else if (signal != -1) {
+            return;
+        }
+    }
+}
+
 std::unique_ptr<TlsFront> tls_front(const ServeOptions& options, bool any_address,
                                     HttpServer& server) {
     if (options.tls_certificate.empty() != options.tls_key.empty()) {
@@ -95,9 +128,9 @@ void serve_registry(const ServeOptions& options,
                     const std::function<void(const std::string& address)>& listening) {
     // Blocked before there is a thread, so that all of them have it from here, and only sigwait
     // takes them.
-    const sigset_t ending = ending_signals();
+    const sigset_t awaited = awaited_signals();
     sigset_t before{};
-    check(::sigprocmask(SIG_BLOCK, &ending, &before), "sigprocmask(SIG_BLOCK)");
+    check(::sigprocmask(SIG_BLOCK, &awaited, &before), "sigprocmask(SIG_BLOCK)");
     Registry registry(options.registry);
     const bool guarded = !options.registry.htpasswd.empty();
     RegistryMetrics metrics;
@@ -119,10 +152,10 @@ void serve_registry(const ServeOptions& options,
             }
         });
     const std::unique_ptr<TlsFront> front = tls_front(options, any_address, server);
+    Housekeeping housekeeping(options.gc_interval,
+                              [&] { collect_garbage(registry, options.garbage, metrics); });
     std::jthread waiter([&](const std::stop_token& stop) {
-        const timespec moment{.tv_sec = 1, .tv_nsec = 0};
-        while (!stop.stop_requested() && ::sigtimedwait(&ending, nullptr, &moment) == -1) {
-        }
+        wait_for_end(awaited, stop, housekeeping);
         server.stop();
     });
     listening(front ? "https://" + front->address() : server.addresses().front());

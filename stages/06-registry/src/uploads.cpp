@@ -22,7 +22,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxUploads = 1024;
 constexpr auto kMaxRest = std::chrono::hours(1);
-constexpr auto kMaxAge = std::chrono::hours(24 * 7);
 
 /// A UUID of version 4, as the distribution-spec wants one in the location of an upload.
 /// @see RFC 9562, 5.4
@@ -52,13 +51,11 @@ fs::path bytes_of(const ContentStore& store, const std::string& id) {
 Uploads::Uploads(const ContentStore& store, fs::path directory)
     : store_(&store), directory_(std::move(directory)) {
     fs::create_directories(directory_);
-    const auto oldest = fs::file_time_type::clock::now() - kMaxAge;
     std::set<std::string> living;
     for (const auto& entry : fs::directory_iterator(directory_)) {
         const std::string id = entry.path().filename().native();
         const fs::path bytes = bytes_of(store, id);
-        const bool there = is_upload_id(id) && fs::exists(bytes);
-        if (there && fs::last_write_time(bytes) > oldest) {
+        if (is_upload_id(id) && fs::exists(bytes)) {
             living.insert(bytes.filename().native());
         } else {
             remove_tree(entry.path());
@@ -119,6 +116,30 @@ std::shared_ptr<Upload> Uploads::find(const std::string& repository, const std::
     }
     found->touched = std::chrono::steady_clock::now();
     return found;
+}
+
+void Uploads::forget_stale(std::chrono::seconds age, RegistryGarbage& garbage) {
+    const std::lock_guard lock(mutex_);
+    const auto oldest = fs::file_time_type::clock::now() - age;
+    for (const auto& entry : fs::directory_iterator(directory_)) {
+        const std::string id = entry.path().filename().native();
+        const fs::path bytes = bytes_of(*store_, id);
+        const auto known = uploads_.find(id);
+        std::error_code gone;
+        const bool used = known != uploads_.end() && known->second.use_count() > 1;
+        if (!is_upload_id(id) || used || fs::last_write_time(bytes, gone) > oldest) {
+            continue;
+        }
+        const auto size = fs::file_size(bytes, gone);
+        garbage.bytes += gone ? 0 : size;
+        ++garbage.uploads;
+        if (known != uploads_.end()) {
+            known->second->ended = true;
+            uploads_.erase(known);
+        }
+        fs::remove(bytes, gone);
+        fs::remove(entry.path(), gone);
+    }
 }
 
 void Uploads::end(const std::string& id) {

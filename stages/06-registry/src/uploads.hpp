@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "04-layers/content_store.hpp"
+#include "06-registry/registry_garbage.hpp"
 
 namespace drydock {
 
@@ -36,11 +37,12 @@ struct Upload {
 };
 
 /// The uploads under way, by ID: 122 random bits, so that nobody guesses another's. One ends when
-/// its blob is committed, or it is cancelled; one that rested for a week is forgotten. It outlives
-/// the server: its bytes are TMP/upload-ID, and DIRECTORY/ID holds the name of its repository.
+/// its blob is committed, or it is cancelled, or forgotten because it got nothing for too long. It
+/// outlives the server: its bytes are TMP/upload-ID, and DIRECTORY/ID holds the name of its
+/// repository.
 class Uploads {
   public:
-    /// Forgets what is too old, and whatever in the store's tmp/ belongs to no upload.
+    /// Removes whatever in the store's tmp/ belongs to no upload, and the other way round.
     Uploads(const ContentStore& store, std::filesystem::path directory);
 
     /// @return its ID @throws HttpError 429 when too many are under way
@@ -49,6 +51,9 @@ class Uploads {
     std::shared_ptr<Upload> find(const std::string& repository, const std::string& id);
     /// Its bytes are discarded when the last user lets go.
     void end(const std::string& id);
+
+    /// Forgets those that got no byte for so long and that nobody asks for right now.
+    void forget_stale(std::chrono::seconds age, RegistryGarbage& garbage);
 
   private:
     void let_rest();

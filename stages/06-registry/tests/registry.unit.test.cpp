@@ -333,21 +333,16 @@ TEST_CASE("Registry: what was pushed is there after a restart, an upload goes on
     const TempDir directory("drydock-test-");
     std::string text;
     std::string upload;
-    std::string old;
     {
         RegistryFixture registry({}, directory.path() / "root");
         text = registry.push_image("a", "v1", "layer");
         upload = registry.start("a");
-        old = registry.start("a");
         CHECK(registry.ask("PATCH", upload, {}, "half").status == 202);
         CHECK_THROWS_WITH(Registry({.root = registry.root}),
                           ContainsSubstring("another registry serves it"));
     }
     const fs::path tmp = directory.path() / "root/tmp";
     std::ofstream(tmp / "ingest-of-a-dead-server") << "x";
-    const std::string id = old.substr(old.rfind('/') + 1);
-    fs::last_write_time(tmp / ("upload-" + id),
-                        fs::file_time_type::clock::now() - std::chrono::hours(24 * 8));
     RegistryFixture registry({}, directory.path() / "root");
     CHECK(registry.ask("GET", "/v2/a/manifests/v1").body == text);
     const HttpReply status = registry.ask("GET", upload);
@@ -356,7 +351,6 @@ TEST_CASE("Registry: what was pushed is there after a restart, an upload goes on
     std::string elsewhere = upload;
     elsewhere.replace(elsewhere.find("/a/"), 3, "/b/");
     CHECK(registry.ask("GET", elsewhere).status == 404);
-    CHECK(registry.ask("GET", old).status == 404);
     CHECK(registry.ask("GET", "/v2/a/blobs/uploads/..%2f..%2fregistry.lock").status >= 400);
     const std::string digest = digest_of("half and half").text();
     CHECK(registry.ask("PATCH", upload, {{.name = "Content-Range", .value = "4-12"}}, " and half")

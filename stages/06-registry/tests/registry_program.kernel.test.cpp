@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "01-chroot/child.hpp"
 #include "01-chroot/file.hpp"
 #include "01-chroot/temp_dir.hpp"
 
@@ -16,47 +15,11 @@
 #include "testing/program.hpp"
 #include "testing/skip.hpp"
 
+#include "serving_program.hpp"
 #include "transfer_fixture.hpp"
 
 using namespace drydock;
 using namespace drydock::testing;
-
-namespace {
-
-/// drydock-06 serve as a process.
-class ServingProgram {
-  public:
-    explicit ServingProgram(const fs::path& root) {
-        Pipe out = make_pipe();
-        child_ = clone_child(0);
-        if (!child_) {
-            ::dup2(out.write.get(), 1);
-            const std::string program = program_path("drydock-06").native();
-            ::execl(program.c_str(), program.c_str(), "serve", "--listen", "127.0.0.1:0", "--root",
-                    root.c_str(), nullptr);
-            ::_exit(127);
-        }
-        out.write.close();
-        const std::string begin = "listening on ";
-        std::string line;
-        char c = 0;
-        while (::read(out.read.get(), &c, 1) == 1 && c != '\n') {
-            line.push_back(c);
-        }
-        address_ = line.substr(std::min(begin.size(), line.size()));
-    }
-    [[nodiscard]] const std::string& address() const { return address_; }
-    int end(int signal) {
-        child_.signal(signal);
-        return child_.wait();
-    }
-
-  private:
-    Child child_{};
-    std::string address_{};
-};
-
-}  // namespace
 
 TEST_CASE("drydock-06 serve: killed within an upload it starts again clean", "[06][program]") {
     const TempDir directory("drydock-test-");

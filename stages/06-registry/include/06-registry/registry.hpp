@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "06-registry/http.hpp"
+#include "06-registry/registry_garbage.hpp"
 
 namespace drydock {
 
@@ -21,7 +22,7 @@ struct RegistryOptions {
 class Registry {
   public:
     /// Takes `root` for itself. Uploads that an earlier server did not finish can be gone on with
-    /// for a week.
+    /// until collect() forgets them.
     /// @throws InputError when another server uses `root`, or the htpasswd file is not as it should
     /// be
     explicit Registry(const RegistryOptions& options);
@@ -34,6 +35,10 @@ class Registry {
     /// Ends who may not come in, for what is not below /v2/.
     /// @throws HttpError 401
     void authorise(const HttpRequest& request);
+    /// Removes what no manifest needs, also while requests are answered: nothing that a push sent
+    /// or asked for within the time of grace goes. What is deleted loses its space here.
+    /// @throws std::system_error; what was removed until then is gone
+    RegistryGarbage collect(const RegistryGarbageOptions& options);
     /// Answers one request; from any number of threads at once.
     void handle(HttpExchange& exchange);
 
