@@ -197,11 +197,15 @@ void mount_inside(const std::filesystem::path& rootfs, std::span<const MountSpec
 
 // [region: pivot-root]
 void pivot_to(const std::filesystem::path& new_root) {
+    const UniqueFd old_root = open_file("/", O_PATH | O_DIRECTORY);
     check(::chdir(new_root.c_str()), "chdir({})", new_root.native());
     // "." twice stacks the old root over the new one at "/", so an image needs no put_old
     // directory. umount2(".") then takes the topmost of the two: the old root.
     check(::syscall(SYS_pivot_root, ".", "."), "pivot_root(new_root={}, put_old=.)",
           new_root.native());
+    // Mounts that are shared with the host, for a root that passes its own on, would be unmounted
+    // there as well.
+    change_mount(old_root.get(), {.target = "old root", .propagation = MS_REC | MS_SLAVE});
     // Lazily, because this very program still runs from a file on the old root.
     check(::umount2(".", MNT_DETACH), "umount2(old root, MNT_DETACH)");
     // The unmounting leaves "." at the root of the new world, so no chdir is needed.

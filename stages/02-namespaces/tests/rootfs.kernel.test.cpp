@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +15,7 @@
 
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
+#include "01-chroot/file.hpp"
 #include "01-chroot/temp_dir.hpp"
 
 #include "testing/catch.hpp"
@@ -240,6 +242,28 @@ TEST_CASE("pivot_to: nothing of the old root is in the mount table", "[02][rootf
         return count;
     });
     CHECK(mounts == 2);
+}
+
+TEST_CASE("pivot_to: a host that shares its mounts keeps them", "[02][rootfs]") {
+    const drydock::TempDir dir("drydock-test");
+    const auto mounts = [] {
+        const std::string text = drydock::read_file("/proc/self/mountinfo");
+        return std::count(text.begin(), text.end(), '\n');
+    };
+    const int lost = in_mount_namespace([&] {
+        drydock::mount_fs({.target = "/", .flags = MS_REC | MS_SHARED});
+        const auto before = mounts();
+        in_child([&] {
+            drydock::check(::unshare(CLONE_NEWNS), "unshare(CLONE_NEWNS)");
+            // As for "rootfsPropagation": "shared": only the mount that the root is on is private.
+            drydock::detach_mount_events(MS_SHARED, false, dir.path());
+            drydock::mount_rootfs({.directory = dir.path()});
+            drydock::pivot_to(dir.path());
+            return 0;
+        });
+        return mounts() == before ? 0 : 1;
+    });
+    CHECK(lost == 0);
 }
 
 TEST_CASE("pivot_to: the way out of a chroot leads nowhere", "[02][rootfs]") {
