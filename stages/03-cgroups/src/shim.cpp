@@ -133,24 +133,21 @@ class Watch {
             const auto left = std::chrono::ceil<std::chrono::milliseconds>(*end - ShimClock::now());
             timeout_ms = static_cast<int>(std::max<std::int64_t>(left.count(), 0));
         }
-        if (timeout_ms == -1 && !small_) {
-            if (poll_events(silence_ms_) > 0) {
-                return;
-            }
-            silence_ms_ = kLaterSilenceMs;
-            become_small();
-            small_ = true;
+        if (timeout_ms != -1 || small_) {
+            small_ = checked(::poll(events_.data(), events_.size(), timeout_ms)) == 0 && small_;
+            return;
         }
-        if (poll_events(timeout_ms) > 0) {
-            small_ = false;
+        if (checked(::poll(events_.data(), events_.size(), silence_ms_)) == 0) {
+            silence_ms_ = kLaterSilenceMs;
+            small_ = checked(poll_small(events_, timeout_ms)) == 0;
         }
     }
 
     /// @return how many are ready
-    int poll_events(int timeout_ms) {
-        const int ready = ::poll(events_.data(), events_.size(), timeout_ms);
+    static int checked(int ready) {
         if (ready == -1) {
             check(errno == EINTR ? 0 : -1, "poll()");
+            return 0;
         }
         return ready;
     }
