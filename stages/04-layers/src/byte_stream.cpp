@@ -14,8 +14,11 @@ constexpr std::size_t kReadBlock = std::size_t{256} << 10U;
 
 }  // namespace
 
-FileStream::FileStream(int fd, std::string name)
-    : fd_(fd), name_(std::move(name)), buffer_(std::make_unique<std::byte[]>(kReadBlock)) {}
+FileStream::FileStream(int fd, std::string name, std::function<bool(std::uint64_t)> more)
+    : fd_(fd),
+      name_(std::move(name)),
+      more_(std::move(more)),
+      buffer_(std::make_unique<std::byte[]>(kReadBlock)) {}
 
 std::span<const std::byte> FileStream::next() {
     if (unread_ != 0) {
@@ -29,6 +32,9 @@ std::span<const std::byte> FileStream::next() {
             continue;
         }
         if (check(n, "read({})", name_) == 0) {
+            if (more_ && more_(bytes_ + size_)) {
+                continue;  // the file is still being written
+            }
             break;
         }
         size_ += static_cast<std::size_t>(n);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -25,7 +26,8 @@ class ByteStream {
 /// The bytes of an open file, from its position on.
 class FileStream : public ByteStream {
   public:
-    FileStream(int fd, std::string name);
+    /// @param more as ApplyOptions::more
+    FileStream(int fd, std::string name, std::function<bool(std::uint64_t)> more = {});
     std::span<const std::byte> next() override;
     [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
@@ -35,6 +37,7 @@ class FileStream : public ByteStream {
   private:
     int fd_;
     std::string name_;
+    std::function<bool(std::uint64_t)> more_;
     std::unique_ptr<std::byte[]> buffer_;
     std::size_t size_ = 0;
     std::size_t unread_ = 0;

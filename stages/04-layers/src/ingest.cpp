@@ -58,6 +58,10 @@ void Ingest::keep() noexcept {
     fd_ = UniqueFd();
 }
 
+UniqueFd Ingest::reader() const {
+    return open_at(temporary_, name_, O_RDONLY | O_NOFOLLOW);
+}
+
 Ingest::~Ingest() {
     discard();
 }

@@ -136,12 +136,24 @@ std::filesystem::path Snapshotter::layer_directory(const Digest& chain) const {
 Digest Snapshotter::commit_layer(const ContentStore& store, std::span<const Digest> parents,
                                  const Digest& blob, const Digest& diff_id,
                                  const std::function<void(std::uint64_t)>& progress) {
+    if (Digest chain = chain_id(parents.empty() ? Digest() : parents.back(), diff_id);
+        contains(chain)) {
+        return chain;
+    }
+    const UniqueFd archive = store.open(blob);
+    return commit_layer({.fd = archive.get(), .name = blob.text()}, parents, diff_id, progress);
+}
+
+Digest Snapshotter::commit_layer(const LayerBytes& bytes, std::span<const Digest> parents,
+                                 const Digest& diff_id,
+                                 const std::function<void(std::uint64_t)>& progress) {
     Digest chain = chain_id(parents.empty() ? Digest() : parents.back(), diff_id);
     if (contains(chain)) {
         return chain;
     }
     std::vector<UniqueFd> lowers;
-    ApplyOptions options{.name = blob.text(), .limits = limits, .progress = progress};
+    ApplyOptions options{
+        .name = bytes.name, .limits = limits, .more = bytes.more, .progress = progress};
     for (auto parent = parents.rbegin(); parent != parents.rend(); ++parent) {
         lowers.push_back(open_file(layer_directory(*parent), O_RDONLY | O_DIRECTORY));
         options.lowers.push_back(lowers.back().get());
@@ -150,9 +162,9 @@ Digest Snapshotter::commit_layer(const ContentStore& store, std::span<const Dige
     const UniqueFd directory = open_at(temporary_.get(), unfinished.name(), O_RDONLY | O_DIRECTORY);
     // The root of a stack without an entry for it: readable, as other engines make it.
     check(::fchmod(directory.get(), 0755), "fchmod(tmp/{}, 0755)", unfinished.name());
-    const AppliedLayer applied = apply_layer(store.open(blob).get(), directory.get(), options);
+    const AppliedLayer applied = apply_layer(bytes.fd, directory.get(), options);
     if (applied.diff_id != diff_id) {
-        throw InputError(fmt::format("{}: unpacks to {}; the image's config says {}", blob.text(),
+        throw InputError(fmt::format("{}: unpacks to {}; the image's config says {}", bytes.name,
                                      applied.diff_id.text(), diff_id.text()));
     }
     publish(temporary_.get(), unfinished.name(), chain);

@@ -115,7 +115,7 @@ void apply_entry(Apply& apply, const TarEntry& entry) {
 }  // namespace
 
 AppliedLayer apply_layer(int blob, int directory, const ApplyOptions& options) {
-    Apply apply{.reader = TarReader(blob, options.name, options.limits),
+    Apply apply{.reader = TarReader(blob, options.name, options.limits, options.more),
                 .directory = LayerDirectory(directory, options),
                 .options = options};
     AppliedLayer result;

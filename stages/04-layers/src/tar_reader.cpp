@@ -103,8 +103,8 @@ struct FreeArchive {
 }  // namespace
 
 struct TarReader::State {
-    State(int fd, std::string name, TarLimits limits_)
-        : file(fd, std::move(name)), limits(limits_) {}
+    State(int fd, std::string name, TarLimits limits_, std::function<bool(std::uint64_t)> more)
+        : file(fd, std::move(name), std::move(more)), limits(limits_) {}
 
     std::span<const std::byte> next_of_stream();
     static la_ssize_t read_stream(archive* a, void* self, const void** bytes);
@@ -209,8 +209,9 @@ void TarReader::State::check_entry() {
     }
 }
 
-TarReader::TarReader(int fd, std::string name, TarLimits limits)
-    : state_(std::make_unique<State>(fd, std::move(name), limits)) {
+TarReader::TarReader(int fd, std::string name, TarLimits limits,
+                     std::function<bool(std::uint64_t)> more)
+    : state_(std::make_unique<State>(fd, std::move(name), limits, std::move(more))) {
     const NamesAsBytes names_as_bytes;
     state_->open();
 }

@@ -78,6 +78,44 @@ bool has_nothing_unfinished(const fs::path& snapshots) {
 
 }  // namespace
 
+TEST_CASE("a layer is unpacked while its archive is still being written", "[04][snapshotter]") {
+    Stores at;
+    const std::string archive = tar_of({file("a", std::string(600'000, 'a')), file("b", "b")});
+    const std::string blob = gzip_of(archive) + gzip_of("");
+    Ingest ingest = at.blobs.begin("growing");
+    const UniqueFd reader = ingest.reader();
+    std::size_t written = 0;
+    int waits = 0;
+    const auto more = [&](std::uint64_t read) {
+        CHECK(read == written);
+        ++waits;
+        const std::size_t count = std::min<std::size_t>(100, blob.size() - written);
+        ingest.write(std::string_view(blob).substr(written, count));
+        written += count;
+        return count != 0;
+    };
+    const Digest chain = at.snapshots.commit_layer(
+        {.fd = reader.get(), .name = "growing", .more = more}, {}, digest_of(archive));
+    CHECK(waits > 5);
+    CHECK(names_below(at.snapshots.layer_directory(chain)) == "a b");
+    CHECK(ingest.commit() == digest_of(blob));
+}
+
+TEST_CASE("a layer whose archive breaks off while it is unpacked is not there",
+          "[04][snapshotter]") {
+    Stores at;
+    const std::string archive = tar_of({file("a"), file("b")});
+    Ingest ingest = at.blobs.begin();
+    const UniqueFd reader = ingest.reader();
+    ingest.write(archive);  // all of it, but nobody has said so
+    const auto more = [](std::uint64_t) -> bool { throw InputError("the digest is another one"); };
+    CHECK_THROWS_WITH(at.snapshots.commit_layer({.fd = reader.get(), .name = "x", .more = more}, {},
+                                                digest_of(archive)),
+                      "the digest is another one");
+    CHECK(at.snapshots.list().empty());
+    CHECK(has_nothing_unfinished(at.dir.path() / "snapshots"));
+}
+
 TEST_CASE("Snapshotter: an overlay shows the layers as one tree, whiteouts applied",
           "[04][snapshotter]") {
     Stores stores;

@@ -1,96 +1,190 @@
 #include "06-registry/pull.hpp"
 
-#include <chrono>
-#include <set>
+#include <algorithm>
+#include <memory>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "01-chroot/error.hpp"
+#include "04-layers/chain_id.hpp"
 #include "05-images/image_garbage.hpp"
 #include "05-images/image_store.hpp"
 
+#include "blob_hold.hpp"
+#include "blob_origins.hpp"
+#include "layer_arrivals.hpp"
+#include "pull_holds.hpp"
 #include "registry_client.hpp"
-#include "report.hpp"
+#include "transfer_fault.hpp"
 
 namespace drydock {
 namespace {
 
-/// Removes what this pull fetched, unless it succeeded.
-class Fetched {
-  public:
-    explicit Fetched(const ContentStore& store) : store_(&store) {}
-    ~Fetched() {
-        for (const Digest& digest : blobs_) {
-            try {
-                store_->remove(digest);
-            } catch (const std::exception&) {  // best effort: unused bytes harm nobody
-                continue;
-            }
-        }
-    }
-    Fetched(const Fetched&) = delete;
-    Fetched& operator=(const Fetched&) = delete;
-    Fetched(Fetched&&) = delete;
-    Fetched& operator=(Fetched&&) = delete;
+constexpr unsigned kDownloads = 3;
 
-    void add(const Digest& digest) { blobs_.insert(digest); }
-    void keep() { blobs_.clear(); }
-
-  private:
-    const ContentStore* store_;
-    std::set<Digest> blobs_{};
+/// One pull under way.
+struct Pull {
+    ImageStore& store;
+    const Reference& reference;
+    oci::Manifest manifest{};
+    std::vector<Digest> diff_ids{};
+    PullHolds holds;
+    TransferCrew& crew;
 };
 
 RegistryClient::Document manifest_for_us(RegistryClient& client, const Reference& reference) {
-    auto document = client.manifest(reference.digest ? reference.digest->text() : reference.tag);
+    auto document = client.manifest(reference.digest ? reference.digest->text() : reference.tag,
+                                    "the manifest, or an index of several");
     if (!looks_like_index(document.text, "manifest")) {
         return document;
     }
     const oci::Index index = parse_index(document.text, document.media_type, "index");
-    auto chosen = client.manifest(choose_platform(index, host_platform()).digest.text());
+    auto chosen = client.manifest(choose_platform(index, host_platform()).digest.text(),
+                                  "the manifest for this machine, of the index");
     if (looks_like_index(chosen.text, "manifest")) {
         throw RegistryError(fmt::format("{}: an index within an index", client.origin()), 200);
     }
     return chosen;
 }
 
-void fetch(RegistryClient& client, const ContentStore& store, const oci::Descriptor& blob,
-           const Report& report) {
-    const std::string id = short_id(blob.digest);
-    client.fetch_blob(store, blob, [&](std::uint64_t bytes) {
-        report.bytes(id, "Downloading", bytes, blob.size);
-    });
-    report.line(id,
-                "Verifying Checksum");  // it was, on the way: docker's clients wait for the words
-    report.line(id, "Download complete");
+/// The blob is here afterwards. What is passed on of it is what nobody has checked yet.
+/// @param coming gets the bytes for reading, and how many are there; not when a killed process left
+/// the first of them
+BlobHold fetch(RegistryClient& client, const ContentStore& store, const oci::Descriptor& blob,
+               const std::string& why, const std::function<void(UniqueFd, std::uint64_t)>& coming,
+               const std::function<void(std::uint64_t)>& progressed) {
+    BlobHold hold(store, blob.digest, progressed);
+    if (!hold.to_fetch()) {
+        return hold;
+    }
+    for (bool resumed = true; resumed;) {
+        Ingest ingest = hold.begin(blob.size);
+        resumed = ingest.size() != 0;
+        try {
+            if (!resumed) {
+                coming(ingest.reader(), ingest.size());
+            }
+            client.fetch_blob(ingest, blob, why, progressed);
+            ingest.commit(blob.digest, blob.size);
+            break;
+        } catch (const InputError&) {
+            if (!resumed) {
+                throw;
+            }
+            // What a killed process left may not be what it had written: from the beginning, then.
+        }
+    }
+    hold.fetched();
+    return hold;
 }
 
-void fetch_blobs(RegistryClient& client, const ContentStore& store, const oci::Manifest& manifest,
-                 const Report& report, Fetched& fetched) {
-    for (const oci::Descriptor& layer : manifest.layers) {
-        report.line(short_id(layer.digest),
-                    store.contains(layer.digest) ? "Already exists" : "Pulling fs layer");
-    }
-    if (manifest.config.size > kMaxConfigSize) {
+void fetch_config(RegistryClient& client, Pull& pull) {
+    if (pull.manifest.config.size > kMaxConfigSize) {
         throw RegistryError(
             fmt::format("the image configuration is larger than {} bytes", kMaxConfigSize), 200);
     }
-    if (!store.contains(manifest.config.digest)) {
-        client.fetch_blob(store, manifest.config, [](std::uint64_t) {});
-        fetched.add(manifest.config.digest);
+    pull.holds.add(fetch(
+        client, pull.store.content(), pull.manifest.config, "its configuration",
+        [](UniqueFd, std::uint64_t) {}, [](std::uint64_t) {}));
+    const std::string text = pull.store.content().read(pull.manifest.config.digest, kMaxConfigSize);
+    pull.diff_ids =
+        parse_image_config(text, "image configuration " + pull.manifest.config.digest.text())
+            .diff_ids;
+    if (pull.diff_ids.size() != pull.manifest.layers.size()) {
+        throw InputError(fmt::format(
+            "{}: its manifest has {} layers, its configuration {} diff_ids",
+            familiar(pull.reference), pull.manifest.layers.size(), pull.diff_ids.size()));
     }
-    for (const oci::Descriptor& layer : manifest.layers) {
-        if (!store.contains(layer.digest)) {
-            fetch(client, store, layer, report);
-            fetched.add(layer.digest);
+}
+
+// [region: fetch-layers]
+/// What each thread that fetches does, until no layer is left.
+void fetch_layers(RegistryClient client, Pull& pull, LayerArrivals& arrivals) {
+    TransferCrew& crew = pull.crew;
+    client.on_tick([&] { crew.go_on(); });
+    for (std::size_t i = 0; (i = arrivals.take()) < arrivals.size();) {
+        const oci::Descriptor& blob = arrivals.layer(i);
+        const std::string id = short_id(blob.digest);
+        const bool known = pull.store.content().contains(blob.digest);
+        bool told = false;
+        pull.holds.add(fetch(
+            client, pull.store.content(), blob, "layer " + id,
+            [&](UniqueFd bytes, std::uint64_t size) { arrivals.coming(i, std::move(bytes), size); },
+            [&](std::uint64_t size) {
+                crew.go_on();
+                arrivals.grown(i, size);
+                crew.bytes(id, "Downloading", size, blob.size);
+                if (!std::exchange(told, true)) {
+                    fault_after("pull-layer-bytes");
+                }
+            }));
+        fault_after("pull-layer");
+        if (!known) {
+            // It was, on the way: docker's clients wait for the words.
+            crew.line(id, "Verifying Checksum");
+            crew.line(id, "Download complete");
         }
+        arrivals.here(i);
     }
+}
+// [/region]
+
+// [region: unpack-layers]
+/// Unpacks the layers, the lowest first, each as it comes.
+void unpack_layers(Pull& pull, LayerArrivals& arrivals) {
+    const std::vector<Digest> chains = chain_ids(pull.diff_ids);
+    Snapshotter& snapshots = pull.store.snapshots();
+    for (std::size_t i = 0; i < arrivals.size(); ++i) {
+        const Digest& blob = arrivals.layer(i).digest;
+        const std::string id = short_id(blob);
+        UniqueFd coming = arrivals.await_coming(i);
+        DigestLock lock(pull.store.content(), chains[i]);
+        const bool known = lock.wait_for([&] { return snapshots.contains(chains[i]); },
+                                         [&] { pull.crew.go_on(); });
+        if (!known) {
+            const UniqueFd bytes = coming ? std::move(coming) : pull.store.content().open(blob);
+            const LayerBytes layer{
+                .fd = bytes.get(), .name = blob.text(), .more = [&](std::uint64_t read) {
+                    if (arrivals.is_here(i)) {
+                        pull.crew.bytes(id, "Extracting", read, arrivals.layer(i).size);
+                    }
+                    return arrivals.await_more(i, read);
+                }};
+            snapshots.commit_layer(layer, std::span(chains).first(i), pull.diff_ids[i],
+                                   [&](std::uint64_t) { pull.crew.go_on(); });
+        }
+        pull.holds.add_layer(chains[i], std::move(lock), !known);
+        arrivals.await_here(i);
+        fault_after("pull-unpack");
+        pull.crew.line(id, "Pull complete");
+    }
+}
+// [/region]
+
+void bring_layers(RegistryClient& client, Pull& pull, unsigned at_once) {
+    LayerArrivals arrivals(pull.crew, pull.manifest.layers);
+    const ContentStore& content = pull.store.content();
+    unsigned missing = 0;
+    for (const oci::Descriptor& layer : pull.manifest.layers) {
+        const bool known = content.contains(layer.digest);
+        pull.crew.line(short_id(layer.digest), known ? "Already exists" : "Pulling fs layer");
+        missing += known ? 0 : 1;
+    }
+    for (unsigned i = 0; i < std::clamp(missing, 1U, at_once); ++i) {
+        pull.crew.start([&, own = std::make_shared<RegistryClient>(client.another())] {
+            fetch_layers(std::move(*own), pull, arrivals);
+        });
+    }
+    pull.crew.start([&] { unpack_layers(pull, arrivals); });
+    pull.crew.wait();
 }
 
 /// The name is given last, when everything it leads to has been checked.
 void install(ImageStore& store, const RegistryClient::Document& document,
              const Reference& reference) {
     const Image image = store.put_manifest(document.text, document.media_type, std::nullopt);
+    fault_after("pull-install");
     try {
         store.unpack(image);
     } catch (...) {
@@ -99,6 +193,7 @@ void install(ImageStore& store, const RegistryClient::Document& document,
         }
         throw;
     }
+    fault_after("pull-tag");
     if (!reference.digest) {  // a digest is no name to give: the image is had by its ID then
         store.tag(image, reference);
     }
@@ -108,34 +203,40 @@ void install(ImageStore& store, const RegistryClient::Document& document,
 
 // [region: pull]
 std::string pull(ImageStore& store, const Reference& reference, const Credentials& credentials,
-                 const ProgressCallback& progress) {
-    const Report report(progress);
+                 const ProgressCallback& progress, const TransferOptions& options) {
+    const unsigned at_once = options.at_once != 0
+                                 ? options.at_once
+                                 : daemon_number("max-concurrent-downloads").value_or(kDownloads);
+    TransferCrew crew(progress);
     RegistryClient client(reference, credentials, "pull");
-    client.on_tick([&] { report.tick(); });
+    client.explain(options.explain);
     const auto document = manifest_for_us(client, reference);
-    const oci::Manifest manifest =
-        parse_manifest(document.text, document.media_type, document.digest.text());
+    fault_after("pull-manifest");
+    const StoreLease lease(store);
+    Pull pull{
+        .store = store,
+        .reference = reference,
+        .manifest = parse_manifest(document.text, document.media_type, document.digest.text()),
+        .holds = PullHolds(store),
+        .crew = crew};
     const std::optional<Image> before =
         reference.digest ? store.find(document.digest.text()) : store.find(reference);
     const bool new_here = !before || before->manifest.digest != document.digest;
 
-    report.line(reference.digest ? reference.digest->text() : reference.tag,
-                "Pulling from " + reference.path);
-    const StoreLease lease(store);
-    Fetched fetched(store.content());
-    fetch_blobs(client, store.content(), manifest, report, fetched);
-    for (const oci::Descriptor& layer : manifest.layers) {
-        report.line(short_id(layer.digest), "Extracting");
-    }
+    crew.line(reference.digest ? reference.digest->text() : reference.tag,
+              "Pulling from " + reference.path);
+    crew.wait();
+    fetch_config(client, pull);
+    fault_after("pull-config");
+    bring_layers(client, pull, at_once);
     install(store, document, reference);
-    fetched.keep();
-    for (const oci::Descriptor& layer : manifest.layers) {
-        report.line(short_id(layer.digest), "Pull complete");
-    }
-    report.line("", "Digest: " + document.digest.text());
-    report.line("", fmt::format("Status: {} for {}",
-                                new_here ? "Downloaded newer image" : "Image is up to date",
-                                familiar(reference)));
+    pull.holds.keep();
+    remember_origin(store, pull.manifest, reference);
+    crew.line("", "Digest: " + document.digest.text());
+    crew.line("", fmt::format("Status: {} for {}",
+                              new_here ? "Downloaded newer image" : "Image is up to date",
+                              familiar(reference)));
+    crew.wait();
     return document.digest.text();
 }
 // [/region]

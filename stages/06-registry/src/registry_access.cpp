@@ -64,17 +64,22 @@ bool holds(const std::string& entry, const std::string& domain) {
     return (*network & mask) == (*address & mask);
 }
 
+/// The daemon.json of `directory`; an empty object when there is none.
+nlohmann::json daemon_json(const fs::path& directory) {
+    const fs::path path = directory / "daemon.json";
+    if (!fs::exists(path)) {
+        return nlohmann::json::object();
+    }
+    auto parsed = nlohmann::json::parse(read_file(path, std::size_t{1} << 20U), nullptr, false);
+    if (!parsed.is_object()) {
+        throw InputError(fmt::format("{}: expected a JSON object", path.native()));
+    }
+    return parsed;
+}
+
 bool is_insecure(const std::string& domain) {
     for (const fs::path& directory : config_directories()) {
-        const fs::path path = directory / "daemon.json";
-        if (!fs::exists(path)) {
-            continue;
-        }
-        const auto parsed =
-            nlohmann::json::parse(read_file(path, std::size_t{1} << 20U), nullptr, false);
-        if (!parsed.is_object()) {
-            throw InputError(fmt::format("{}: expected a JSON object", path.native()));
-        }
+        const auto parsed = daemon_json(directory);
         const auto list = parsed.find("insecure-registries");
         if (list == parsed.end()) {
             continue;
@@ -83,7 +88,7 @@ bool is_insecure(const std::string& domain) {
             if (!entry.is_string()) {
                 throw InputError(fmt::format(
                     "{}: insecure-registries: expected a list of host:port and networks",
-                    path.native()));
+                    (directory / "daemon.json").native()));
             }
             if (holds(entry.get<std::string>(), domain)) {
                 return true;
@@ -132,5 +137,22 @@ RegistryAccess registry_access(const std::string& domain) {
     return access;
 }
 // [/region]
+
+std::optional<unsigned> daemon_number(const char* key) {
+    for (const fs::path& directory : config_directories()) {
+        const auto parsed = daemon_json(directory);
+        const auto found = parsed.find(key);
+        if (found == parsed.end()) {
+            continue;
+        }
+        constexpr unsigned kMost = 1000;
+        if (!found->is_number_unsigned() || *found == 0 || *found > kMost) {
+            throw InputError(fmt::format("{}: {}: expected a whole number from 1 to {}",
+                                         (directory / "daemon.json").native(), key, kMost));
+        }
+        return found->get<unsigned>();
+    }
+    return std::nullopt;
+}
 
 }  // namespace drydock

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,5 +23,10 @@ struct RegistryAccess {
 /// http. Others: https only.
 /// @throws InputError for a daemon.json that cannot be read
 RegistryAccess registry_access(const std::string& domain);
+
+/// A whole number above 0 of daemon.json, like "max-concurrent-downloads"; nothing when none says
+/// it.
+/// @throws InputError for a daemon.json that cannot be read, and for anything else there
+std::optional<unsigned> daemon_number(const char* key);
 
 }  // namespace drydock

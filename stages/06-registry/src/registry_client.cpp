@@ -14,8 +14,6 @@
 namespace drydock {
 namespace {
 
-constexpr std::size_t kMaxToken = std::size_t{64} << 10U;
-
 /// The registry's own words in an error body, or nothing that can be read.
 std::string said(const HttpReply& reply) {
     const auto body = nlohmann::json::parse(reply.body, nullptr, false);
@@ -31,28 +29,6 @@ std::string said(const HttpReply& reply) {
     return {};
 }
 
-std::string host_of(const std::string& url) {
-    const std::string origin = origin_of(url);
-    const std::size_t begin = origin.find("://") + 3;
-    return origin.substr(begin, origin.rfind(':') - begin);
-}
-
-/// A registry may name a token server of its own domain: registry-1.docker.io sends to
-/// auth.docker.io.
-bool may_have_credentials(const std::string& registry, const std::string& realm) {
-    if (origin_of(registry) == origin_of(realm)) {
-        return true;
-    }
-    if (!origin_of(realm).starts_with("https:")) {
-        return false;
-    }
-    const std::string host = host_of(registry);
-    const std::string parent = host.substr(std::min(host.find('.') + 1, host.size()));
-    const std::string other = host_of(realm);
-    return other == host || (parent.find('.') != std::string::npos &&
-                             (other == parent || other.ends_with("." + parent)));
-}
-
 }  // namespace
 
 RegistryClient::RegistryClient(const Reference& reference, Credentials credentials,
@@ -63,6 +39,18 @@ RegistryClient::RegistryClient(const Reference& reference, Credentials credentia
       reference_(reference),
       credentials_(std::move(credentials)),
       action_(std::move(action)) {}
+
+RegistryClient RegistryClient::another() const {
+    RegistryClient result(reference_, credentials_, action_);
+    result.origin_ = origin_;
+    result.origin_answers_ = origin_answers_;
+    result.retry_ = retry_;
+    result.scopes_ = scopes_;
+    result.authorization_ = authorization_;
+    result.tick_ = tick_;
+    result.explain_ = explain_;
+    return result;
+}
 
 std::string RegistryClient::url(std::string_view kind, std::string_view tail) const {
     return fmt::format("{}/v2/{}/{}/{}", origin_, name_, kind, tail);
@@ -80,16 +68,39 @@ void RegistryClient::fail(const HttpReply& reply, std::string_view what) const {
                         reply.status);
 }
 
+/// One request, and a line about it for who listens. What stands behind "?" is left out: it may be
+/// a key.
+HttpReply RegistryClient::tell(const HttpCall& call) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto say = [&](const std::string& what) {
+        if (explain_) {
+            const std::chrono::duration<double, std::milli> took =
+                std::chrono::steady_clock::now() - begin;
+            explain_(fmt::format("{} {} -> {} ({}), {:.1f} ms", call.method,
+                                 call.url.substr(0, call.url.find('?')), what, why_, took.count()));
+        }
+    };
+    try {
+        HttpReply reply = client_.call(call);
+        say(reply.url == call.url ? fmt::to_string(reply.status)
+                                  : fmt::format("{} from {}", reply.status, origin_of(reply.url)));
+        return reply;
+    } catch (const HttpUnreachable& error) {
+        say(error.what());
+        throw;
+    }
+}
+
 /// The first of the registry's origins that answers is its origin from then on.
 HttpReply RegistryClient::call_somewhere(const HttpCall& call) {
     if (origin_answers_) {
-        return client_.call(call);
+        return tell(call);
     }
     for (std::size_t i = 0;; ++i) {
         HttpCall there = call;
         there.url.replace(0, origin_.size(), access_.origins[i]);
         try {
-            HttpReply reply = client_.call(there);
+            HttpReply reply = tell(there);
             // A server that speaks TLS says so with a 400 to who does not.
             const bool wrong =
                 reply.status == 400 && i + 1 < access_.origins.size() &&
@@ -159,7 +170,8 @@ void RegistryClient::pause(int attempt, const HttpReply* reply) {
 }
 // [/region]
 
-HttpReply RegistryClient::call(HttpCall call) {
+HttpReply RegistryClient::call(HttpCall call, const std::string& why) {
+    why_ = why;
     call.tick = tick_;
     call.trust = access_.trust;
     // What changes something is not done twice, unless the registry says that it did nothing.
@@ -184,69 +196,15 @@ HttpReply RegistryClient::call(HttpCall call) {
     }
 }
 
-/// @return false when there is nothing to answer the challenge with
-bool RegistryClient::authorise(const HttpReply& refusal) {
-    const std::string* header = find_header(refusal.headers, "WWW-Authenticate");
-    const auto challenge = header != nullptr ? parse_challenge(*header) : std::nullopt;
-    if (!challenge) {
-        return false;
-    }
-    if (challenge->scheme == "bearer" && challenge->values.contains("realm")) {
-        fetch_token(*challenge);
-        return true;
-    }
-    if (challenge->scheme == "basic" && !credentials_.user.empty()) {
-        authorization_ = basic_authorization(credentials_);
-        return true;
-    }
-    return false;
-}
-
-/// @see distribution/distribution, "Token Authentication Specification"
-void RegistryClient::fetch_token(const Challenge& challenge) {
-    const std::string realm = challenge.values.at("realm");
-    if (!origin_of(realm).starts_with("https:") && origin_of(realm) != origin_of(origin_)) {
-        throw RegistryError(
-            fmt::format("{} sends us to {} for a token: refused, it is not https", origin_, realm),
-            401);
-    }
-    const auto value = [&](const char* key) {
-        const auto found = challenge.values.find(key);
-        return found == challenge.values.end() ? std::string() : found->second;
-    };
-    const std::string scope = fmt::format("repository:{}:{}", name_, action_);
-    HttpCall ask{.url = fmt::format("{}{}service={}&scope={}", realm,
-                                    realm.find('?') == std::string::npos ? '?' : '&',
-                                    escape_url(value("service")), escape_url(scope)),
-                 .body_limit = kMaxToken};
-    if (origin_of(realm) == origin_of(origin_)) {
-        ask.trust = access_.trust;
-    }
-    if (!credentials_.user.empty() && may_have_credentials(origin_, realm)) {
-        ask.headers.push_back(
-            {.name = "Authorization", .value = basic_authorization(credentials_)});
-    }
-    const HttpReply reply = client_.call(ask);
-    if (reply.status != 200) {
-        fail(reply, "GET");
-    }
-    const auto body = nlohmann::json::parse(reply.body, nullptr, false);
-    for (const char* key : {"token", "access_token"}) {
-        if (body.is_object() && body.contains(key) && body[key].is_string()) {
-            authorization_ = "Bearer " + body[key].get<std::string>();
-            return;
-        }
-    }
-    throw RegistryError(fmt::format("{}: the answer holds no token", origin_of(realm)), 401);
-}
-
-RegistryClient::Document RegistryClient::manifest(const std::string& tag_or_digest) {
+RegistryClient::Document RegistryClient::manifest(const std::string& tag_or_digest,
+                                                  const std::string& why) {
     const std::string accept =
         fmt::format("{}, {}, {}, {}", media_type::kOciIndex, media_type::kDockerList,
                     media_type::kOciManifest, media_type::kDockerManifest);
     const HttpReply reply = call({.url = url("manifests", tag_or_digest),
                                   .headers = {{.name = "Accept", .value = accept}},
-                                  .body_limit = kMaxManifestSize});
+                                  .body_limit = kMaxManifestSize},
+                                 why);
     if (reply.status == 404) {
         throw RegistryError(
             fmt::format("manifest for {} not found: manifest unknown", familiar(reference_)), 404);
@@ -267,16 +225,19 @@ RegistryClient::Document RegistryClient::manifest(const std::string& tag_or_dige
     return document;
 }
 
-void RegistryClient::put_manifest(const std::string& tag_or_digest, std::string_view media_type,
-                                  const std::string& text) {
+std::string RegistryClient::put_manifest(const std::string& tag_or_digest,
+                                         std::string_view media_type, const std::string& text) {
     const HttpReply reply =
         call({.method = "PUT",
               .url = url("manifests", tag_or_digest),
               .headers = {{.name = "Content-Type", .value = std::string(media_type)}},
-              .body = text});
+              .body = text},
+             "manifest, now that its blobs are there");
     if (reply.status != 201) {
         fail(reply, "PUT");
     }
+    const std::string* subject = find_header(reply.headers, "OCI-Subject");
+    return subject == nullptr ? "" : *subject;
 }
 
 }  // namespace drydock

@@ -47,24 +47,38 @@ CLI::App* add_image_command(CLI::App& app, const std::string& name, const std::s
     return command;
 }
 
+void add_transfer_flags(CLI::App& command, const std::string& at_once, Options& options) {
+    constexpr unsigned kMost = 1000;
+    command
+        .add_option(at_once, options.at_once,
+                    "layers under way at the same time (daemon.json, or else docker's number)")
+        ->check(CLI::Range(1U, kMost))
+        ->type_name("N");
+    command.add_flag("--explain", options.explain,
+                     "print each request on stderr, and why it is made");
+}
+
 }  // namespace
 
 void add_registry_commands(CLI::App& app, std::function<int()>& command) {
     add_serve_commands(app, command);
     const auto options = std::make_shared<Options>(Options{.data_root = data_root()});
-    add_image_command(app, "pull", "bring an image here", options)->callback([&command, options] {
+    CLI::App* pull = add_image_command(app, "pull", "bring an image here", options);
+    add_transfer_flags(*pull, "--max-concurrent-downloads", *options);
+    pull->callback([&command, options] {
         command = [options] {
             stage06::pull(*options);
             return 0;
         };
     });
-    add_image_command(app, "push", "bring an image to its registry", options)
-        ->callback([&command, options] {
-            command = [options] {
-                stage06::push(*options);
-                return 0;
-            };
-        });
+    CLI::App* push = add_image_command(app, "push", "bring an image to its registry", options);
+    add_transfer_flags(*push, "--max-concurrent-uploads", *options);
+    push->callback([&command, options] {
+        command = [options] {
+            stage06::push(*options);
+            return 0;
+        };
+    });
     CLI::App* run = add_image_command(
         app, "run", "run COMMAND in a container of an image, pulled if need be", options);
     add_walk_flags(*run, options->walk);

@@ -66,6 +66,14 @@ Credentials credentials_for(const Options& options, const Reference& reference) 
                                             : options.credentials;
 }
 
+TransferOptions transfer_options(const Options& options) {
+    TransferOptions result{.at_once = options.at_once};
+    if (options.explain) {
+        result.explain = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+    }
+    return result;
+}
+
 /// What stage 05 is to run: the user's name if it is here, else the digest of what was pulled,
 /// since the tag may lead elsewhere by then.
 std::string name_here(ImageStore& store, const Options& options) {
@@ -78,7 +86,8 @@ std::string name_here(ImageStore& store, const Options& options) {
     }
     const Interruptible interruptible;
     fmt::print(stderr, "Unable to find image '{}' locally\n", familiar(reference));
-    return drydock::pull(store, reference, credentials_for(options, reference), printer(stderr));
+    return drydock::pull(store, reference, credentials_for(options, reference), printer(stderr),
+                         transfer_options(options));
 }
 
 }  // namespace
@@ -87,7 +96,8 @@ void pull(const Options& options) {
     const Interruptible interruptible;
     ImageStore store(options.data_root);
     const Reference reference = parse_reference(options.image);
-    drydock::pull(store, reference, credentials_for(options, reference), printer(stdout));
+    drydock::pull(store, reference, credentials_for(options, reference), printer(stdout),
+                  transfer_options(options));
     fmt::print("{}\n", to_string(reference));
 }
 
@@ -95,7 +105,8 @@ void push(const Options& options) {
     const Interruptible interruptible;
     ImageStore store(options.data_root);
     const Reference reference = parse_reference(options.image);
-    drydock::push(store, reference, credentials_for(options, reference), printer(stdout));
+    drydock::push(store, reference, credentials_for(options, reference), printer(stdout),
+                  transfer_options(options));
 }
 
 int run(const Options& options) {

@@ -37,16 +37,20 @@ inline std::string random_bytes(std::size_t size, unsigned seed) {
     return bytes;
 }
 
-/// An image of two layers.
-inline Image make_image(ImageStore& store, const Reference& name, unsigned seed = 1) {
+/// An image of layers of 400 kB; those of the same seed and place are the same.
+inline Image make_image(ImageStore& store, const Reference& name, unsigned seed = 1,
+                        unsigned count = 2) {
     oci::ImageConfig config;
     config.platform = host_platform();
     config.config.cmd = std::vector<std::string>{"/bin/true"};
     std::vector<oci::Descriptor> layers;
-    for (unsigned i = 0; i < 2; ++i) {
+    for (unsigned i = 0; i < count; ++i) {
         const TempDir tree("drydock-test-");
-        std::ofstream(tree.path() / fmt::format("file{}", i))
-            << random_bytes(400'000, seed * 10 + i);
+        const fs::path file = tree.path() / fmt::format("file{}", i);
+        std::ofstream(file) << random_bytes(400'000, seed * 10 + i);
+        for (const fs::path& path : {file, tree.path()}) {
+            fs::last_write_time(path, fs::file_time_type{});
+        }
         const UniqueFd directory = open_file(tree.path(), O_RDONLY | O_DIRECTORY);
         const LayerBlob blob = create_layer(store.content(), directory.get());
         config.diff_ids.push_back(blob.diff_id);

@@ -149,7 +149,7 @@ TEST_CASE("RegistryClient: a blob is mounted where it is, else nothing is left b
     const Digest layer = at.store.manifest(image).layers.front().digest;
     RegistryClient client(at.reference("b:1"), {}, "pull,push");
     CHECK(client.mount_blob(layer, "a"));
-    CHECK(client.has_blob(layer));
+    CHECK(client.has_blob(layer, "it"));
     CHECK_FALSE(client.mount_blob(digest_of("nowhere"), "a"));
     CHECK(fs::is_empty(at.directory.path() / "root/uploads"));
 }

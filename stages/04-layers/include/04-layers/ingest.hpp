@@ -38,6 +38,9 @@ class Ingest {
     void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
     /// Refuses the first byte beyond this size, so that a liar cannot fill the disk.
     void limit(std::uint64_t size) noexcept { limit_ = size; }
+    /// The bytes written so far, and those that are still to come, for reading; position 0. Whoever
+    /// reads them before commit() reads what nobody has checked yet.
+    [[nodiscard]] UniqueFd reader() const;
     /// bytes written so far
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 

@@ -25,6 +25,13 @@ struct ActiveSnapshot {
     MountSpec overlay{};            ///< type, source and options; target "/"
 };
 
+/// A layer's archive, whole or still coming.
+struct LayerBytes {
+    int fd = -1;                                ///< from its position on; lent
+    std::string name{};                         ///< for errors: its digest
+    std::function<bool(std::uint64_t)> more{};  ///< as ApplyOptions::more
+};
+
 /// How layers lie on disk, unpacked:
 ///
 ///     ROOT/chains/HEX -> ../l/1a   committed layers by ChainID
@@ -54,6 +61,12 @@ class Snapshotter {
     /// @throws InputError; nothing of the layer is there then
     Digest commit_layer(const ContentStore& store, std::span<const Digest> parents,
                         const Digest& blob, const Digest& diff_id,
+                        const std::function<void(std::uint64_t)>& progress = {});
+
+    /// The same for an archive that may still be coming. Nobody sees the layer before all of it was
+    /// read.
+    Digest commit_layer(const LayerBytes& bytes, std::span<const Digest> parents,
+                        const Digest& diff_id,
                         const std::function<void(std::uint64_t)>& progress = {});
 
     /// Makes an empty writable directory over committed layers (none: an empty root).

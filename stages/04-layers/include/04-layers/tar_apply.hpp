@@ -18,6 +18,10 @@ struct ApplyOptions {
     std::vector<int> lowers{};
     /// "user" for an overlay mounted with the option userxattr (rootless)
     std::string overlay_namespace = "trusted";
+    /// For an archive that is still being written: called at the end of what is there, with the
+    /// bytes read so far. It waits until there are more (true), or until there are no more and what
+    /// was read has proved right (false). An exception from it ends the unpacking.
+    std::function<bool(std::uint64_t)> more{};
     /// Called now and then with the bytes applied so far.
     std::function<void(std::uint64_t)> progress{};
 };

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,7 +35,9 @@ class TarReader {
   public:
     /// @param fd the archive, from its position on; lent until the reader is gone
     /// @param name for errors: a path or a digest
-    TarReader(int fd, std::string name, TarLimits limits = {});
+    /// @param more as ApplyOptions::more
+    TarReader(int fd, std::string name, TarLimits limits = {},
+              std::function<bool(std::uint64_t)> more = {});
     ~TarReader();
     TarReader(TarReader&&) noexcept;
     TarReader& operator=(TarReader&&) noexcept;

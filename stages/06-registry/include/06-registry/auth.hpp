@@ -12,10 +12,13 @@
 
 namespace drydock {
 
-/// What a person gives to log in. Empty user: anonymous.
+/// What a person gives to log in. Nothing in it: anonymous.
 struct Credentials {
     std::string user{};
     std::string password{};
+    std::string identity_token{};  ///< instead of both: what a token server gave at login
+
+    [[nodiscard]] bool anonymous() const noexcept { return user.empty() && identity_token.empty(); }
 };
 
 /// The header value "Basic …" for them.

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "06-registry/http.hpp"
+#include "06-registry/url.hpp"
 
 namespace drydock {
 
@@ -28,8 +29,12 @@ struct HttpCall {
     std::string url{};  ///< http:// or https://
     HttpHeaders headers{};
     std::string body{};
-    int upload_fd = -1;  ///< instead of `body`: the first `upload_size` bytes of this file
+    int upload_fd = -1;               ///< instead of `body`: `upload_size` bytes of this file…
+    std::uint64_t upload_offset = 0;  ///< …from here on
     std::uint64_t upload_size = 0;
+    /// Instead of a file: puts the next of `upload_size` bytes there, at least one. Such a call
+    /// cannot begin anew when a connection that was kept turns out to be closed.
+    std::function<std::size_t(std::span<char>)> source{};
     std::function<void(std::uint64_t)> uploaded{};  ///< gets how many bytes of it were sent so far
     /// Told status and headers of a 2xx response, before the first byte for `sink`.
     std::function<void(const HttpReply&)> head{};
@@ -87,11 +92,5 @@ class HttpClient {
     struct State;
     std::unique_ptr<State> state_;
 };
-
-/// "https://host:port" of a URL, the port always there.
-/// @throws InputError for what is no http or https URL
-std::string origin_of(const std::string& url);
-/// `location` as seen from `base`: absolute, or relative to it.
-std::string resolve_url(const std::string& base, const std::string& location);
 
 }  // namespace drydock

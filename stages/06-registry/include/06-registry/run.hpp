@@ -14,6 +14,8 @@ struct Options {
     std::string image{};                 ///< as the user wrote it
     std::vector<std::string> command{};  ///< of run; empty: the image's
     Credentials credentials{};
+    unsigned at_once = 0;  ///< TransferOptions::at_once
+    bool explain = false;  ///< each request on stderr, and why it is made
     WalkOptions walk{};
 };
 

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+namespace drydock {
+
+/// What a pull and a push may be told.
+struct TransferOptions {
+    /// Layers under way at the same time. 0: what daemon.json says ("max-concurrent-downloads",
+    /// "max-concurrent-uploads"), or else docker's 3 and 5.
+    unsigned at_once = 0;
+    /// Told of each request when it was answered: "GET URL -> 200 (why), 12 ms". From any thread,
+    /// one at a time; never holds credentials.
+    std::function<void(const std::string&)> explain{};
+};
+
+}  // namespace drydock
