@@ -226,6 +226,10 @@ TEST_CASE("commit: an image of what the container is now, with changes", "[07][c
 }
 
 TEST_CASE("init: reaps orphans, passes signals on and ends as the command does", "[07][init]") {
+    if (kSanitized) {
+        skip_test("a program with sanitizers does not start inside a container");
+        return;
+    }
     const TestDaemon daemon;
     const json with_init = {{"HostConfig", {{"Init", true}}}};
     const std::string id = daemon.run("exit 9", with_init);
