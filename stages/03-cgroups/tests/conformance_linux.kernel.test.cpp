@@ -45,10 +45,8 @@ void use_maps(ConformanceBundle& bundle, unsigned first) {
     run_program({"chown", "-R", std::to_string(first) + ":" + std::to_string(first),
                  bundle.rootfs().native()});
     // The container's root, who is nobody here, has to get there.
-    for (fs::path path = bundle.directory(); path != "/tmp" && path != "/";
-         path = path.parent_path()) {
-        fs::permissions(path, fs::perms(0755));
-    }
+    fs::permissions(bundle.directory(), fs::perms(0755));
+    fs::permissions(bundle.directory().parent_path(), fs::perms(0755));
 }
 
 }  // namespace
