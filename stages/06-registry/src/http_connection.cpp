@@ -293,7 +293,11 @@ void HttpConnection::finish_stream() {
 Hijacked HttpConnection::hijack(int status, const HttpHeaders& headers) {
     keep_alive_ =
         keep_alive_ || status == 101;  // no "Connection: close" beside "Connection: Upgrade"
-    std::string head = head_of(status, headers, std::nullopt) + "\r\n";
+    std::optional<std::uint64_t> length;
+    if (const std::string* given = find_header(headers, "Content-Length")) {
+        length = std::stoull(*given);
+    }
+    const std::string head = head_of(status, headers, length) + "\r\n";
     answer_ = Answer::Hijacked;
     send(head, 0);
     Hijacked result{

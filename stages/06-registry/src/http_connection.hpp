@@ -35,6 +35,7 @@ class HttpConnection {
   public:
     /// @param fd a connected, non-blocking socket, borrowed
     HttpConnection(int fd, HttpPeer peer, const HttpServing& serving);
+    [[nodiscard]] const HttpPeer& peer() const noexcept { return peer_; }
 
     // The server's side.
 

@@ -56,6 +56,11 @@ std::size_t affordable_connections(std::size_t wanted) {
     return std::min<std::size_t>(wanted, std::max<std::size_t>(files.rlim_cur / 2, 16));
 }
 
+/// "127.0.0.1" of "127.0.0.1:40312".
+std::string host_of_peer(const HttpPeer& peer) {
+    return peer.address.substr(0, peer.address.rfind(':'));
+}
+
 /// One connection as the server's thread sees it.
 struct Client {
     Client(asio::io_context& io, int fd, HttpPeer peer, const HttpServing& serving)
@@ -113,8 +118,9 @@ struct HttpServer::State {
     asio::awaitable<void> run_on_worker(Client& client, std::function<void()> job);
     asio::awaitable<void> watch_deadlines();
     asio::awaitable<void> watch_stop();
-    void add_client(int fd, HttpPeer peer);
-    bool make_room();
+    void add_client(UniqueFd socket, HttpPeer peer);
+    bool make_room(const std::string& host = {});
+    bool has_share_left(const HttpPeer& peer);
     void receive(Client& client, bool& closed);
 
     HttpServing serving{};
@@ -142,13 +148,17 @@ HttpServer::State::State(HttpServerOptions given, HttpHandler handler) {
     }
 }
 
-/// Closes the connection that has been quiet for longest. @return false when none waits for a
-/// request
-bool HttpServer::State::make_room() {
-    const auto quietest = std::ranges::min_element(clients, {}, [](const Client& client) {
-        return client.waiting && !client.timed_out ? client.deadline : Clock::time_point::max();
+/// Closes the connection that has been quiet for longest.
+/// @param host of this one only; empty: of anybody. @return false when none waits for a request
+bool HttpServer::State::make_room(const std::string& host) {
+    const auto may_go = [&](const Client& client) {
+        return client.waiting && !client.timed_out &&
+               (host.empty() || host_of_peer(client.connection.peer()) == host);
+    };
+    const auto quietest = std::ranges::min_element(clients, {}, [&](const Client& client) {
+        return may_go(client) ? client.deadline : Clock::time_point::max();
     });
-    if (quietest == clients.end() || !quietest->waiting || quietest->timed_out) {
+    if (quietest == clients.end() || !may_go(*quietest)) {
         return false;
     }
     quietest->timed_out = true;
@@ -156,10 +166,27 @@ bool HttpServer::State::make_room() {
     return true;
 }
 
-void HttpServer::State::add_client(int fd, HttpPeer peer) {
+/// Whoever has its share already may have one more for one of its own that rests.
+bool HttpServer::State::has_share_left(const HttpPeer& peer) {
+    const std::size_t share = serving.options.max_per_peer;
+    if (share == 0 || peer.uid) {
+        return true;
+    }
+    const std::string host = host_of_peer(peer);
+    const auto same = [&](const Client& client) {
+        return !client.timed_out && host_of_peer(client.connection.peer()) == host;
+    };
+    return static_cast<std::size_t>(std::ranges::count_if(clients, same)) < share ||
+           make_room(host);
+}
+
+void HttpServer::State::add_client(UniqueFd socket, HttpPeer peer) {
+    if (!has_share_left(peer)) {
+        return;  // closed without a word: nothing was asked yet
+    }
     const int on = 1;  // fails on Unix sockets, which have no delay
-    static_cast<void>(::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
-    clients.emplace_front(io, fd, std::move(peer), serving);
+    static_cast<void>(::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
+    clients.emplace_front(io, socket.release(), std::move(peer), serving);
     asio::co_spawn(io, serve(clients.begin()), asio::detached);
 }
 
@@ -173,11 +200,12 @@ asio::awaitable<void> HttpServer::State::accept_all(Descriptor& socket) {
             break;
         }
         const bool room = clients.size() < max_clients || make_room();
-        const int fd =
+        UniqueFd accepted(
             room ? ::accept4(socket.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)
-                 : -1;
-        if (fd >= 0) {
-            add_client(fd, http_peer_of(fd));
+                 : -1);
+        if (accepted) {
+            const int fd = accepted.get();
+            add_client(std::move(accepted), http_peer_of(fd));
         } else if (!room || errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
                    errno == ENOMEM) {
             // The connection stays in the queue until one ends.
@@ -355,7 +383,7 @@ void HttpServer::adopt(UniqueFd socket, HttpPeer peer) {
         State& state = *state_;
         if (!state.serving.stopping &&
             (state.clients.size() < state.max_clients || state.make_room())) {
-            state.add_client(shared->release(), peer);
+            state.add_client(std::move(*shared), peer);
         }
     });
 }

@@ -41,27 +41,19 @@ Registry::State::State(const RegistryOptions& options)
       store(options.root),
       repositories(options.root / "repositories"),
       uploads(store, options.root / "uploads"),
-      read_only(options.read_only) {
-    if (!options.htpasswd.empty()) {
-        users.emplace(options.htpasswd);
-    }
-}
-
-void Registry::State::authorise(const HttpRequest& request) {
-    if (!users) {
-        return;
-    }
-    const auto credentials = parse_basic_authorization(request.header("Authorization"));
-    if (!credentials || !users->allows(*credentials)) {
-        throw registry_refusal(
-            401, "UNAUTHORIZED", "authentication required",
-            {{.name = "WWW-Authenticate", .value = "Basic realm=\"Drydock registry\""}});
+      read_only(options.read_only || !options.mirror_of.empty()),
+      access(options),
+      faults(options.faults) {
+    if (!options.mirror_of.empty()) {
+        mirror.emplace(options.mirror_of, options.mirror_size, store, repositories, gate);
     }
 }
 
 void Registry::State::expect_writable(std::string_view method) const {
     if (read_only && method != "GET") {
-        throw registry_refusal(405, "UNSUPPORTED", "this registry is read-only");
+        throw registry_refusal(405, "UNSUPPORTED",
+                               mirror ? "this registry mirrors another one: push there"
+                                      : "this registry is read-only");
     }
 }
 
@@ -69,7 +61,7 @@ Registry::Registry(const RegistryOptions& options) : state_(std::make_unique<Sta
 Registry::~Registry() = default;
 
 void Registry::authorise(const HttpRequest& request) {
-    state_->authorise(request);
+    state_->access.expect_list(state_->access.admit(request), request);
 }
 
 RegistryGarbage Registry::collect(const RegistryGarbageOptions& options) {
@@ -80,28 +72,35 @@ void Registry::handle(HttpExchange& exchange) {
     struct Handler {
         Endpoint endpoint;
         std::string_view method;
+        unsigned needs;  ///< what who asks has to be allowed
         void (State::*handle)(HttpExchange&, const Route&);
     };
     // [region: endpoints]
     static constexpr std::array kHandlers = {
-        Handler{Endpoint::Version, "GET", &State::version},
-        Handler{Endpoint::Catalog, "GET", &State::list_catalog},
-        Handler{Endpoint::Tags, "GET", &State::list_tags},
-        Handler{Endpoint::Blob, "GET", &State::get_blob},
-        Handler{Endpoint::Blob, "DELETE", &State::delete_blob},
-        Handler{Endpoint::StartUpload, "POST", &State::start_upload},
-        Handler{Endpoint::Upload, "GET", &State::upload_status},
-        Handler{Endpoint::Upload, "PATCH", &State::append_upload},
-        Handler{Endpoint::Upload, "PUT", &State::finish_upload},
-        Handler{Endpoint::Upload, "DELETE", &State::cancel_upload},
-        Handler{Endpoint::Referrers, "GET", &State::list_referrers},
-        Handler{Endpoint::Manifest, "GET", &State::get_manifest},
-        Handler{Endpoint::Manifest, "PUT", &State::put_manifest},
-        Handler{Endpoint::Manifest, "DELETE", &State::delete_manifest},
+        Handler{Endpoint::Version, "GET", kNothing, &State::version},
+        Handler{Endpoint::Catalog, "GET", kNothing, &State::list_catalog},
+        Handler{Endpoint::Tags, "GET", kPull, &State::list_tags},
+        Handler{Endpoint::Blob, "GET", kPull, &State::get_blob},
+        Handler{Endpoint::Blob, "DELETE", kDelete, &State::delete_blob},
+        Handler{Endpoint::StartUpload, "POST", kPush, &State::start_upload},
+        Handler{Endpoint::Upload, "GET", kPush, &State::upload_status},
+        Handler{Endpoint::Upload, "PATCH", kPush, &State::append_upload},
+        Handler{Endpoint::Upload, "PUT", kPush, &State::finish_upload},
+        Handler{Endpoint::Upload, "DELETE", kPush, &State::cancel_upload},
+        Handler{Endpoint::Referrers, "GET", kPull, &State::list_referrers},
+        Handler{Endpoint::Manifest, "GET", kPull, &State::get_manifest},
+        Handler{Endpoint::Manifest, "PUT", kPush, &State::put_manifest},
+        Handler{Endpoint::Manifest, "DELETE", kDelete, &State::delete_manifest},
     };
+    // [/region]
     const HttpRequest& request = exchange.request();
-    state_->authorise(request);
-    const Route route = route_of(request.path);
+    state_->faults.refuse(request);
+    if (request.path == "/token" && state_->access.gives_tokens()) {
+        return state_->access.give_token(exchange);
+    }
+    const Visitor visitor = state_->access.admit(request);
+    Route route = route_of(request.path);
+    route.visitor = &visitor;
     const std::string_view method =
         request.method == "HEAD" ? "GET" : std::string_view(request.method);
     state_->expect_writable(method);
@@ -109,6 +108,9 @@ void Registry::handle(HttpExchange& exchange) {
     for (const Handler& handler : kHandlers) {
         known = known || handler.endpoint == route.endpoint;
         if (handler.endpoint == route.endpoint && handler.method == method) {
+            if (handler.needs != kNothing) {
+                state_->access.expect(visitor, request, route.name, handler.needs);
+            }
             try {
                 return ((*state_).*handler.handle)(exchange, route);
             } catch (const std::system_error& error) {  // without paths of this machine
@@ -122,7 +124,6 @@ void Registry::handle(HttpExchange& exchange) {
     }
     throw known ? registry_refusal(405, "UNSUPPORTED", "the operation is unsupported")
                 : registry_refusal(404, "UNSUPPORTED", "no such endpoint");
-    // [/region]
 }
 
 }  // namespace drydock

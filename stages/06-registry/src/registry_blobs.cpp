@@ -110,7 +110,7 @@ Digest digest_from_request(std::string_view text) {
 
 /// A push that asks (HEAD) and hears yes will not send the blob: from there on it stays.
 Digest Registry::State::visible_blob(HttpExchange& exchange, const Route& route) {
-    const bool asked = exchange.request().method == "HEAD";
+    const bool asked = exchange.request().method == "HEAD" || mirror;
     const auto pushing = gate.push();
     Digest digest = digest_from_request(route.reference);
     if (!repositories.has_blob(route.name, digest) ||
@@ -121,12 +121,23 @@ Digest Registry::State::visible_blob(HttpExchange& exchange, const Route& route)
 }
 
 void Registry::State::get_blob(HttpExchange& exchange, const Route& route) {
+    std::optional<SweepGate::Hold> stays;  // until it is open
+    if (mirror) {
+        stays.emplace(gate, digest_from_request(route.reference));
+        mirror->bring_blob(route.name, digest_from_request(route.reference));
+    }
     const Digest digest = visible_blob(exchange, route);
     const UniqueFd file = open_blob(store, digest);
-    exchange.respond_ranged_file(file.get(), size_of(file.get()),
-                                 {{.name = "Content-Type", .value = "application/octet-stream"},
-                                  {.name = "Docker-Content-Digest", .value = digest.text()},
-                                  {.name = "ETag", .value = fmt::format("\"{}\"", digest.text())}});
+    if (mirror) {
+        stays.reset();
+        mirror->keep_size();
+    }
+    const HttpHeaders headers = {{.name = "Content-Type", .value = "application/octet-stream"},
+                                 {.name = "Docker-Content-Digest", .value = digest.text()},
+                                 {.name = "ETag", .value = fmt::format("\"{}\"", digest.text())}};
+    if (!faults.answer_blob(exchange, file.get(), size_of(file.get()), headers)) {
+        exchange.respond_ranged_file(file.get(), size_of(file.get()), headers);
+    }
 }
 
 void Registry::State::delete_blob(HttpExchange& exchange, const Route& route) {
@@ -146,11 +157,16 @@ bool Registry::State::mount_blob(HttpExchange& exchange, const Route& route) {
     if (wanted && !is_repository_name(*wanted)) {
         return false;
     }
-    const auto from =
-        wanted ? wanted : repositories.repository_with(digest, [](auto&) { return true; });
+    const auto may_pull = [&](const std::string& name) {
+        return access.may(*route.visitor, name, kPull);
+    };
+    const auto from = wanted ? wanted : repositories.repository_with(digest, may_pull);
+    if (!from || !may_pull(*from)) {  // as if it had none
+        return false;
+    }
     {
         const auto pushing = gate.push();
-        if (!from || !repositories.has_blob(*from, digest) || !lease(digest)) {
+        if (!repositories.has_blob(*from, digest) || !lease(digest)) {
             return false;
         }
         repositories.add_blob(route.name, digest);

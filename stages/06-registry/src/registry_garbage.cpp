@@ -72,7 +72,7 @@ std::vector<oci::Descriptor> contents_of(const std::string& text, const std::str
 }
 
 bool Registry::State::lease(const Digest& digest) const {
-    if (read_only) {
+    if (read_only && !mirror) {
         return store.contains(digest);
     }
     const int touched = ::utimensat(AT_FDCWD, store.path_of(digest).c_str(), nullptr, 0);

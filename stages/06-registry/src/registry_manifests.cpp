@@ -72,6 +72,9 @@ void Registry::State::version(HttpExchange& exchange, const Route& /*route*/) {
 }
 
 void Registry::State::get_manifest(HttpExchange& exchange, const Route& route) {
+    if (mirror && (is_digest(route.reference) || is_tag(route.reference))) {
+        mirror->bring_manifest(route.name, route.reference);
+    }
     std::optional<Digest> digest;
     if (is_digest(route.reference)) {
         digest = digest_from_request(route.reference);
@@ -79,7 +82,7 @@ void Registry::State::get_manifest(HttpExchange& exchange, const Route& route) {
         digest = repositories.tag(route.name, route.reference);
     }
     const auto type = digest ? repositories.manifest_type(route.name, *digest) : std::nullopt;
-    if (!type || !store.contains(*digest)) {
+    if (!type || !(mirror ? lease(*digest) : store.contains(*digest))) {
         throw manifest_unknown();
     }
     exchange.respond(200,
@@ -189,11 +192,15 @@ void Registry::State::list_tags(HttpExchange& exchange, const Route& route) {
     exchange.respond(200, headers, nlohmann::json{{"name", route.name}, {"tags", page}}.dump());
 }
 
-void Registry::State::list_catalog(HttpExchange& exchange, const Route& /*route*/) {
+void Registry::State::list_catalog(HttpExchange& exchange, const Route& route) {
+    access.expect_list(*route.visitor, exchange.request());
     HttpHeaders headers = json_headers();
     const bool paged = exchange.request().parameter("n").has_value();
-    const auto page =
-        page_of(repositories.names(), exchange.request(), paged ? kMaxPage : 100, headers);
+    std::vector<std::string> names = repositories.names();
+    std::erase_if(names, [&](const std::string& name) {  // a token for the catalog is for all of it
+        return !route.visitor->by_token && !access.may(*route.visitor, name, kPull);
+    });
+    const auto page = page_of(names, exchange.request(), paged ? kMaxPage : 100, headers);
     exchange.respond(200, headers, nlohmann::json{{"repositories", page}}.dump());
 }
 

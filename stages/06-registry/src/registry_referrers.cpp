@@ -33,8 +33,8 @@ Digest after_digest(const std::string& last) {
     return last.empty() ? Digest() : digest_from_request(last);
 }
 
-std::string next_page(const HttpRequest& request, const std::string& last,
-                      const std::optional<std::string>& wanted) {
+std::string next_referrers(const HttpRequest& request, const std::string& last,
+                           const std::optional<std::string>& wanted) {
     return fmt::format("<{}?last={}{}>; rel=\"next\"", request.path, escape_url(last),
                        wanted ? "&artifactType=" + escape_url(*wanted) : "");
 }
@@ -119,7 +119,7 @@ void Registry::State::list_referrers(HttpExchange& exchange, const Route& route)
         size += entry.dump().size() + 1;
         if (size > kMaxManifestSize &&
             !listed.empty()) {  // a list is a manifest: clients read no more
-            headers.push_back({.name = "Link", .value = next_page(request, listed, wanted)});
+            headers.push_back({.name = "Link", .value = next_referrers(request, listed, wanted)});
             break;
         }
         listed = at->text();

@@ -5,6 +5,8 @@
 
 namespace drydock {
 
+struct Visitor;
+
 enum class Endpoint {
     Version,
     Catalog,
@@ -19,8 +21,9 @@ enum class Endpoint {
 
 struct Route {
     Endpoint endpoint = Endpoint::Unknown;
-    std::string name{};       ///< of the repository, checked
-    std::string reference{};  ///< digest, tag or upload ID as given, unchecked
+    std::string name{};                ///< of the repository, checked
+    const Visitor* visitor = nullptr;  ///< who asks
+    std::string reference{};           ///< digest, tag or upload ID as given, unchecked
 };
 
 /// @param path unescaped

@@ -11,9 +11,11 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "05-images/descriptor.hpp"
-#include "06-registry/auth.hpp"
 #include "06-registry/registry.hpp"
 
+#include "access_control.hpp"
+#include "faults.hpp"
+#include "mirror.hpp"
 #include "registry_route.hpp"
 #include "repositories.hpp"
 #include "sweep_gate.hpp"
@@ -29,11 +31,12 @@ struct Registry::State {
     Repositories repositories;
     Uploads uploads;
     bool read_only = false;
-    std::optional<HtpasswdFile> users{};
+    AccessControl access;
+    Faults faults;
     SweepGate gate{};
+    std::optional<Mirror> mirror{};
     std::mutex collecting{};
 
-    void authorise(const HttpRequest& request);
     /// @throws HttpError 405 when the registry takes nothing and the method is not GET
     void expect_writable(std::string_view method) const;
 

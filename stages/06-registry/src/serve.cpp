@@ -57,6 +57,16 @@ class RequestLog {
     UniqueFd fd_{};
 };
 
+RegistryOptions with_encryption(RegistryOptions options, bool tls) {
+    options.encrypted = tls;
+    return options;
+}
+
+/// Whether everybody has to say who they are.
+bool is_guarded(const RegistryOptions& options) {
+    return !options.htpasswd.empty() || options.tokens.used();
+}
+
 /// What is not the distribution-spec's: for those who watch over the server.
 bool answer_watcher(HttpExchange& exchange, Registry& registry, const RegistryMetrics& metrics) {
     const HttpRequest& request = exchange.request();
@@ -126,21 +136,20 @@ std::unique_ptr<TlsFront> tls_front(const ServeOptions& options, bool any_addres
 // [region: serve]
 void serve_registry(const ServeOptions& options,
                     const std::function<void(const std::string& address)>& listening) {
-    // Blocked before there is a thread, so that all of them have it from here, and only sigwait
-    // takes them.
+    // Blocked before there is a thread, so that only sigwait takes them.
     const sigset_t awaited = awaited_signals();
     sigset_t before{};
     check(::sigprocmask(SIG_BLOCK, &awaited, &before), "sigprocmask(SIG_BLOCK)");
-    Registry registry(options.registry);
-    const bool guarded = !options.registry.htpasswd.empty();
+    const bool tls = options.tls_self_signed || !options.tls_certificate.empty();
+    Registry registry(with_encryption(options.registry, tls));
     RegistryMetrics metrics;
     const RequestLog log(options.request_log);
-    const bool any_address = guarded || options.insecure_any_address;
-    const bool tls = options.tls_self_signed || !options.tls_certificate.empty();
+    const bool any_address = is_guarded(options.registry) || options.insecure_any_address;
     HttpServer server(
         {.listen = tls ? std::vector<std::string>{} : std::vector{options.listen},
          .any_address = any_address,
          .common_headers = {{.name = "Docker-Distribution-API-Version", .value = "registry/2.0"}},
+         .max_per_peer = 1024,  // of 4096: others come in whatever one address does
          .log =
              [&](const HttpLogEntry& entry) {
                  metrics.count(entry);

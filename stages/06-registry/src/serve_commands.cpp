@@ -68,6 +68,28 @@ void add_gc_command(CLI::App& app, std::function<int()>& command) {
     });
 }
 
+void add_access_flags(CLI::App& serve, RegistryOptions& options) {
+    serve
+        .add_option("--access", options.access,
+                    "what each of them may do: lines USER REPOSITORIES pull,push,delete")
+        ->type_name("FILE");
+    TokenOptions& tokens = options.tokens;
+    serve.add_flag("--token-auth", tokens.own,
+                   "let them in by Bearer tokens, which GET /token gives them for a password");
+    serve
+        .add_option("--token-key", tokens.key,
+                    "let in who has a token of another issuer, whose public key (PEM) this is")
+        ->type_name("FILE");
+    serve.add_option("--token-realm", tokens.realm, "where its tokens are had")->type_name("URL");
+    serve.add_option("--token-issuer", tokens.issuer, "the \"iss\" of every token")
+        ->capture_default_str()
+        ->type_name("NAME");
+    serve
+        .add_option("--token-service", tokens.service, "the \"aud\" of every token: this registry")
+        ->capture_default_str()
+        ->type_name("NAME");
+}
+
 void add_serve_command(CLI::App& app, std::function<int()>& command) {
     const auto options = std::make_shared<ServeOptions>();
     CLI::App* serve =
@@ -83,7 +105,17 @@ void add_serve_command(CLI::App& app, std::function<int()>& command) {
         ->add_option("--htpasswd", options->registry.htpasswd,
                      "who may come in: lines as `htpasswd -B` writes them")
         ->type_name("FILE");
+    add_access_flags(*serve, options->registry);
     serve->add_flag("--read-only", options->registry.read_only, "nothing can be pushed or deleted");
+    serve
+        ->add_option("--mirror-of", options->registry.mirror_of,
+                     "have what another registry has, fetched when it is asked for")
+        ->type_name("HOST[:PORT]");
+    serve
+        ->add_option("--mirror-size", options->registry.mirror_size,
+                     "bytes of it that are kept, those asked for last [10GB]")
+        ->transform(CLI::AsSizeValue(false))
+        ->type_name("BYTES");
     add_duration(*serve, "--gc-interval", options->gc_interval,
                  "how often what no manifest needs is removed; 0: only at SIGUSR1 [24h]");
     add_garbage_flags(*serve, options->garbage);
@@ -104,6 +136,14 @@ void add_serve_command(CLI::App& app, std::function<int()>& command) {
         ->add_option("--request-log", options->request_log,
                      "a JSON line for each request; - is stderr")
         ->type_name("FILE");
+    serve
+        ->add_option(
+            "--fault", options->registry.faults,
+            "do wrong on purpose, to see how clients bear it: flip=N, cut=N, stall=N (byte "
+            "N of a blob), status=N, ignore-range; then ,times=K and ,for=TEXT of the "
+            "request; may be given again")
+        ->take_all()
+        ->type_name("FAULT");
     serve->add_flag("--insecure-any-address", options->insecure_any_address,
                     "listen where others can reach it although nobody has to log in");
     serve->callback([&command, options] {

@@ -1,8 +1,13 @@
 // What an HttpServer does with slow clients, too many of them, and at its own end.
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -12,9 +17,11 @@
 
 #include <fmt/format.h>
 
+#include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
 #include "01-chroot/temp_dir.hpp"
+#include "06-registry/http_client.hpp"
 
 #include "testing/catch.hpp"
 
@@ -162,4 +169,47 @@ TEST_CASE("HttpServer: what is no address is refused with what would be one", "[
     CHECK_THROWS_WITH(listening_on(server.address()),
                       ContainsSubstring("another process listens there"));
     CHECK_NOTHROW(HttpServer({.listen = {"0.0.0.0:0"}, .any_address = true}, echo));
+}
+
+TEST_CASE("HttpServer: one address holds its share of the connections, others come in",
+          "[06][http]") {
+    RunningServer server([](HttpExchange& exchange) { exchange.respond(200, {}, "ok"); },
+                         {.max_connections = 8, .max_per_peer = 3});
+    const auto connect_from = [&](const char* address) {
+        UniqueFd fd(check(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket()"));
+        sockaddr_in from{};
+        from.sin_family = AF_INET;
+        ::inet_pton(AF_INET, address, &from.sin_addr);
+        check(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&from), sizeof from), "bind()");
+        sockaddr_in to = from;
+        ::inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+        const std::string& text = server.address();
+        to.sin_port =
+            htons(static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':') + 1))));
+        check(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), "connect()");
+        return fd;
+    };
+    const auto is_open = [](const UniqueFd& fd) {
+        pollfd gone{.fd = fd.get(), .events = POLLRDHUP, .revents = 0};
+        return ::poll(&gone, 1, 0) == 0;
+    };
+    std::vector<UniqueFd> greedy;
+    for (int i = 0; i < 8; ++i) {
+        greedy.push_back(connect_from("127.0.0.2"));
+    }
+    std::ptrdiff_t open = 8;
+    for (int i = 0; i < 500 && open > 3; ++i) {
+        open = std::ranges::count_if(greedy, is_open);
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    CHECK(open == 3);
+    CHECK(is_open(greedy.back()));  // what rests the longest makes room for what is new
+    std::vector<UniqueFd> others;
+    for (const char* address : {"127.0.0.3", "127.0.0.4"}) {
+        others.push_back(connect_from(address));
+    }
+    HttpClient client;
+    CHECK(client.call({.url = "http://" + server.address()}).body == "ok");
+    CHECK(std::ranges::all_of(others, is_open));
+    CHECK(std::ranges::count_if(greedy, is_open) == 3);
 }

@@ -143,7 +143,8 @@ class HttpExchange {
     /// Sends the head at once, before any byte of the body.
     [[nodiscard]] HttpStream begin_stream(int status, const HttpHeaders& headers);
     /// Sends the head with these headers and nothing else (101: "Connection: Upgrade" and "Upgrade"
-    /// are the caller's to give; 200: the stream ends by close) and hands the socket over.
+    /// are the caller's to give; 200: the stream ends by close, unless the headers have a
+    /// Content-Length, which the caller has to keep then) and hands the socket over.
     [[nodiscard]] Hijacked hijack(int status, const HttpHeaders& headers);
 
     [[nodiscard]] bool answered() const noexcept;

@@ -33,6 +33,8 @@ struct HttpServerOptions {
     bool any_address = false;            ///< also addresses that are not loopback
     HttpHeaders common_headers{};        ///< on every response, also on those to malformed requests
     std::size_t max_connections = 4096;  ///< when reached, the one that idles longest makes room
+    /// Of these, as many from one address at most, Unix sockets not counted; 0: all of them.
+    std::size_t max_per_peer = 0;
     std::size_t max_workers =
         1024;  ///< requests being answered at the same time; more wait their turn
     std::chrono::milliseconds header_timeout{

@@ -1,10 +1,14 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "06-registry/http.hpp"
 #include "06-registry/registry_garbage.hpp"
+#include "06-registry/token_options.hpp"
 
 namespace drydock {
 
@@ -12,7 +16,15 @@ struct RegistryOptions {
     /// Becomes an OCI image layout for the blobs, with the names in `repositories/` beside it.
     std::filesystem::path root{};
     std::filesystem::path htpasswd{};  ///< who may use it (HtpasswdFile); empty: anybody
-    bool read_only = false;            ///< nothing can be pushed or deleted
+    /// What each of them may do with which repositories (AccessRules); empty: everything.
+    std::filesystem::path access{};
+    TokenOptions tokens{};
+    /// HOST[:PORT] of a registry whose contents are had from here too; nothing is pushed here then.
+    std::string mirror_of{};
+    std::uint64_t mirror_size = std::uint64_t{10} << 30U;  ///< bytes that are kept of it
+    std::vector<std::string> faults{};  ///< what it does wrong on purpose (parse_fault)
+    bool encrypted = false;             ///< clients reach it by https
+    bool read_only = false;             ///< nothing can be pushed or deleted
 };
 
 /// A registry: what HttpServer calls for every request below /v2/. An answered upload or manifest
