@@ -34,8 +34,9 @@ bool is_linked(int fd) {
 
 }  // namespace
 
-DigestLock::DigestLock(const ContentStore& store, const Digest& digest)
-    : path_(store.root() / "tmp" / fmt::format("lock-{}", digest.hex())) {}
+DigestLock::DigestLock(const ContentStore& store, Of of, const Digest& digest)
+    : path_(store.root() / "tmp" /
+            fmt::format("lock-{}-{}", of == Of::Blob ? "blob" : "layer", digest.hex())) {}
 
 DigestLock::DigestLock(DigestLock&& other) noexcept
     : path_(std::move(other.path_)), file_(std::move(other.file_)) {}
@@ -99,7 +100,7 @@ bool DigestLock::wait_for(const std::function<bool()>& made, const std::function
 
 BlobHold::BlobHold(const ContentStore& store, const Digest& digest,
                    const std::function<void(std::uint64_t)>& waits)
-    : store_(&store), digest_(digest), lock_(store, digest) {
+    : store_(&store), digest_(digest), lock_(store, DigestLock::Of::Blob, digest) {
     const std::string path = store.root() / "tmp" / unfinished();
     to_fetch_ = !lock_.wait_for([&] { return store.contains(digest); },
                                 [&] {

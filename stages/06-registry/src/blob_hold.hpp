@@ -11,8 +11,11 @@ namespace drydock {
 /// tmp/, which goes with the last who holds it; what a killed process leaves is of no harm.
 class DigestLock {
   public:
+    /// What the digest names: a first layer that is not compressed has the same one for its blob
+    /// and for its unpacked files.
+    enum class Of { Blob, Layer };
     /// Takes no lock yet.
-    DigestLock(const ContentStore& store, const Digest& digest);
+    DigestLock(const ContentStore& store, Of of, const Digest& digest);
     /// Lets go.
     ~DigestLock();
     DigestLock(DigestLock&& other) noexcept;

@@ -1,12 +1,15 @@
 #include "06-registry/pull.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "01-chroot/error.hpp"
+#include "01-chroot/exit_status.hpp"
 #include "04-layers/chain_id.hpp"
 #include "05-images/image_garbage.hpp"
 #include "05-images/image_store.hpp"
@@ -139,7 +142,7 @@ void unpack_layers(Pull& pull, LayerArrivals& arrivals) {
         const Digest& blob = arrivals.layer(i).digest;
         const std::string id = short_id(blob);
         UniqueFd coming = arrivals.await_coming(i);
-        DigestLock lock(pull.store.content(), chains[i]);
+        DigestLock lock(pull.store.content(), DigestLock::Of::Layer, chains[i]);
         const bool known = lock.wait_for([&] { return snapshots.contains(chains[i]); },
                                          [&] { pull.crew.go_on(); });
         if (!known) {
@@ -199,11 +202,10 @@ void install(ImageStore& store, const RegistryClient::Document& document,
     }
 }
 
-}  // namespace
-
 // [region: pull]
-std::string pull(ImageStore& store, const Reference& reference, const Credentials& credentials,
-                 const ProgressCallback& progress, const TransferOptions& options) {
+std::string bring_image(ImageStore& store, const Reference& reference,
+                        const Credentials& credentials, const ProgressCallback& progress,
+                        const TransferOptions& options) {
     const unsigned at_once = options.at_once != 0
                                  ? options.at_once
                                  : daemon_number("max-concurrent-downloads").value_or(kDownloads);
@@ -240,5 +242,23 @@ std::string pull(ImageStore& store, const Reference& reference, const Credential
     return document.digest.text();
 }
 // [/region]
+
+}  // namespace
+
+std::string pull(ImageStore& store, const Reference& reference, const Credentials& credentials,
+                 const ProgressCallback& progress, const TransferOptions& options) {
+    try {
+        return bring_image(store, reference, credentials, progress, options);
+    } catch (const std::system_error& error) {
+        if (error.code().value() != ENOSPC && error.code().value() != EDQUOT) {
+            throw;
+        }
+        throw SetupError(
+            fmt::format("{}: {} in {}; nothing of it was kept: make room there and "
+                        "pull it again",
+                        familiar(reference), error.code().message(), store.data_root().native()),
+            error.code(), kSetupFailed);
+    }
+}
 
 }  // namespace drydock

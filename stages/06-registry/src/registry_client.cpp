@@ -59,9 +59,10 @@ std::string RegistryClient::url(std::string_view kind, std::string_view tail) co
 void RegistryClient::fail(const HttpReply& reply, std::string_view what) const {
     const std::string words = said(reply);
     if (reply.status == 401 || reply.status == 403) {
-        throw RegistryError(fmt::format("access to {} on {} denied: {}", name_, origin_,
-                                        !words.empty() ? words : "wrong user or password"),
-                            reply.status);
+        throw RegistryError(
+            fmt::format("access to {} on {} denied: {}", name_.empty() ? "the registry" : name_,
+                        origin_, !words.empty() ? words : "wrong user or password"),
+            reply.status);
     }
     throw RegistryError(fmt::format("{} {}: the registry answered {}{}{}", what, reply.url,
                                     reply.status, words.empty() ? "" : ": ", words),
@@ -136,7 +137,7 @@ HttpReply RegistryClient::call_once(HttpCall call) {
             !authorise(reply)) {
             return reply;
         }
-        call.url.replace(0, call.url.find("/v2/"), origin_);
+        call.url.replace(0, call.url.find('/', call.url.find("://") + 3), origin_);
     }
 }
 // [/region]
@@ -223,6 +224,15 @@ RegistryClient::Document RegistryClient::manifest(const std::string& tag_or_dige
                             reply.status);
     }
     return document;
+}
+
+bool RegistryClient::has_manifest(const std::string& tag_or_digest) {
+    const HttpReply reply = call({.method = "HEAD", .url = url("manifests", tag_or_digest)},
+                                 "is the manifest there already?");
+    if (reply.status != 200 && reply.status != 404) {
+        fail(reply, "HEAD");
+    }
+    return reply.status == 200;
 }
 
 std::string RegistryClient::put_manifest(const std::string& tag_or_digest,

@@ -14,6 +14,7 @@
 #include "06-registry/auth.hpp"
 #include "06-registry/http_client.hpp"
 #include "06-registry/progress.hpp"
+#include "06-registry/search.hpp"
 
 #include "registry_access.hpp"
 
@@ -83,6 +84,8 @@ class RegistryClient {
         explain_ = std::move(listener);
     }
     [[nodiscard]] const std::string& origin() const noexcept { return origin_; }
+    /// Whether the manifest is there under that tag or digest.
+    bool has_manifest(const std::string& tag_or_digest);
 
     void retry(const RetryPolicy& policy) { retry_ = policy; }
     /// Asks for these things too where tokens are given: "repository:other:pull".
@@ -97,6 +100,8 @@ class RegistryClient {
     std::vector<std::string> tags();
     /// Repositories of the registry, `limit` at most.
     std::vector<std::string> catalog(std::size_t limit);
+    /// Asks the registry's own search. @return false when it has none
+    bool search(const std::string& term, std::size_t limit, std::vector<FoundRepository>& found);
     /// Asks whether we may come in at all (GET /v2/).
     /// @return an identity token, when the registry's token server gives one for a password
     /// @throws RegistryError 401 when we may not

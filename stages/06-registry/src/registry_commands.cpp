@@ -9,6 +9,7 @@
 #include "01-chroot/command_line.hpp"
 #include "06-registry/run.hpp"
 
+#include "remote_commands.hpp"
 #include "serve_commands.hpp"
 
 namespace drydock {
@@ -54,6 +55,7 @@ void add_transfer_flags(CLI::App& command, const std::string& at_once, Options& 
                     "layers under way at the same time (daemon.json, or else docker's number)")
         ->check(CLI::Range(1U, kMost))
         ->type_name("N");
+    command.add_flag("--json", options.json, "how it goes on as lines of JSON");
     command.add_flag("--explain", options.explain,
                      "print each request on stderr, and why it is made");
 }
@@ -84,6 +86,7 @@ void add_registry_commands(CLI::App& app, std::function<int()>& command) {
     add_walk_flags(*run, options->walk);
     run->add_option("COMMAND", options->command, "instead of the image's")->type_name("");
     run->positionals_at_end();
+    add_remote_commands(app, command);
     run->callback([&command, options] { command = [options] { return stage06::run(*options); }; });
 }
 

@@ -60,6 +60,30 @@ std::vector<std::string> RegistryClient::catalog(std::size_t limit) {
                       "the repositories of the registry");
 }
 
+bool RegistryClient::search(const std::string& term, std::size_t limit,
+                            std::vector<FoundRepository>& found) {
+    const HttpReply reply =
+        call({.url = fmt::format("{}/v1/search?q={}&n={}", origin_, escape_url(term), limit)},
+             "whether it has a search of its own");
+    const auto body = nlohmann::json::parse(reply.body, nullptr, false);
+    if (reply.status != 200 || !body.is_object() || !body.contains("results") ||
+        !body["results"].is_array()) {
+        return false;
+    }
+    for (const auto& result : body["results"]) {
+        if (found.size() < limit && result.is_object() && result.contains("name") &&
+            result["name"].is_string()) {
+            const std::string name = result["name"].get<std::string>();
+            found.push_back(
+                {.name = reference_.domain == "docker.io" ? name : reference_.domain + "/" + name,
+                 .description = result.value("description", ""),
+                 .stars = result.value("star_count", 0L),
+                 .official = result.value("is_official", false)});
+        }
+    }
+    return true;
+}
+
 // [region: referrers]
 std::vector<Referrer> RegistryClient::referrers(const Digest& digest,
                                                 const std::string& artifact_type) {

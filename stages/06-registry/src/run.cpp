@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <memory>
 
 #include <fmt/format.h>
 
@@ -11,6 +12,7 @@
 #include "05-images/base_image.hpp"
 #include "05-images/image_store.hpp"
 #include "05-images/run.hpp"
+#include "06-registry/progress_display.hpp"
 #include "06-registry/pull.hpp"
 #include "06-registry/push.hpp"
 #include "06-registry/stored_credentials.hpp"
@@ -45,25 +47,32 @@ class Interruptible {
     struct sigaction terminate_{};
 };
 
-/// Prints as docker does where stdout is no terminal: no bars.
-ProgressCallback printer(std::FILE* out) {
-    return [out](const Progress& progress) {
+/// Bars on a terminal; else as docker prints then, a line for each step; or JSON.
+ProgressCallback printer(std::FILE* out, bool json) {
+    const auto display =
+        std::make_shared<ProgressDisplay>(::fileno(out), terminal_columns(::fileno(out)));
+    const bool bars = !json && terminal_columns(::fileno(out)) != 0;
+    return [out, json, bars, display](const Progress& progress) {
         if (const int number = interrupted; number != 0) {
             throw SetupError("interrupted", std::error_code(EINTR, std::system_category()),
                              128 + number);
         }
-        if (progress.total == 0) {
+        if (bars) {
+            display->show(progress);
+        } else if (json) {
+            fmt::print(out, "{}\n", progress_json(progress));
+        } else if (progress.total == 0) {
             fmt::print(out, "{}{}{}\n", progress.id, progress.id.empty() ? "" : ": ",
                        progress.status);
-            static_cast<void>(std::fflush(out));
         }
+        static_cast<void>(std::fflush(out));
     };
 }
 
 /// Those of the command line, or else those of `docker login`.
 Credentials credentials_for(const Options& options, const Reference& reference) {
-    return options.credentials.user.empty() ? stored_credentials(reference.domain)
-                                            : options.credentials;
+    return options.credentials.anonymous() ? stored_credentials(reference.domain)
+                                           : options.credentials;
 }
 
 TransferOptions transfer_options(const Options& options) {
@@ -86,8 +95,8 @@ std::string name_here(ImageStore& store, const Options& options) {
     }
     const Interruptible interruptible;
     fmt::print(stderr, "Unable to find image '{}' locally\n", familiar(reference));
-    return drydock::pull(store, reference, credentials_for(options, reference), printer(stderr),
-                         transfer_options(options));
+    return drydock::pull(store, reference, credentials_for(options, reference),
+                         printer(stderr, false), transfer_options(options));
 }
 
 }  // namespace
@@ -96,17 +105,19 @@ void pull(const Options& options) {
     const Interruptible interruptible;
     ImageStore store(options.data_root);
     const Reference reference = parse_reference(options.image);
-    drydock::pull(store, reference, credentials_for(options, reference), printer(stdout),
-                  transfer_options(options));
-    fmt::print("{}\n", to_string(reference));
+    drydock::pull(store, reference, credentials_for(options, reference),
+                  printer(stdout, options.json), transfer_options(options));
+    if (!options.json) {
+        fmt::print("{}\n", to_string(reference));
+    }
 }
 
 void push(const Options& options) {
     const Interruptible interruptible;
     ImageStore store(options.data_root);
     const Reference reference = parse_reference(options.image);
-    drydock::push(store, reference, credentials_for(options, reference), printer(stdout),
-                  transfer_options(options));
+    drydock::push(store, reference, credentials_for(options, reference),
+                  printer(stdout, options.json), transfer_options(options));
 }
 
 int run(const Options& options) {

@@ -6,6 +6,7 @@
 
 #include "01-chroot/error.hpp"
 #include "01-chroot/temp_dir.hpp"
+#include "06-registry/base64.hpp"
 
 #include "testing/catch.hpp"
 
@@ -76,4 +77,85 @@ TEST_CASE("stored_credentials: a helper is asked on its stdin, and its word hold
                       ContainsSubstring("docker-credential-none-such: "));
     docker.config(R"({"credsStore":"../x"})");
     CHECK_THROWS_AS(stored_credentials("docker.io"), InputError);
+}
+
+namespace {
+
+std::string text_of(const fs::path& file) {
+    std::ifstream in(file);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+}  // namespace
+
+TEST_CASE("store_credentials: what is kept comes back, and the rest of the file stays",
+          "[06][auth]") {
+    const DockerConfig docker;
+    const fs::path file = docker.directory.path() / "config.json";
+    docker.config(
+        R"({"auths":{"other:1":{"auth":"YTpi"}},"psFormat":"x","HttpHeaders":{"A":"b"}})");
+    fs::permissions(file, fs::perms(0644));
+    CHECK(store_credentials("r.example:5000", {.user = "ann", .password = "s3:cret"}) == file);
+    CHECK(stored_credentials("r.example:5000").user == "ann");
+    CHECK(stored_credentials("r.example:5000").password == "s3:cret");
+    CHECK(stored_credentials("other:1").user == "a");
+    CHECK(fs::status(file).permissions() == fs::perms(0600));
+    CHECK_THAT(text_of(file), ContainsSubstring("psFormat") && ContainsSubstring("HttpHeaders"));
+
+    store_credentials("docker.io", {.identity_token = "t0ken"});
+    CHECK_THAT(text_of(file), ContainsSubstring("https://index.docker.io/v1/"));
+    CHECK(stored_credentials("docker.io").identity_token == "t0ken");
+    CHECK(stored_credentials("docker.io").user.empty());
+
+    CHECK(erase_credentials("r.example:5000"));
+    CHECK_FALSE(erase_credentials("r.example:5000"));
+    CHECK(stored_credentials("r.example:5000").anonymous());
+    CHECK(stored_credentials("other:1").user == "a");
+    docker.config("[");
+    CHECK_THROWS_AS(store_credentials("x:1", {.user = "a", .password = "b"}), InputError);
+    CHECK(text_of(file) == "[");
+}
+
+TEST_CASE("store_credentials: a helper keeps them, the file holds no secret", "[06][auth]") {
+    const DockerConfig docker;
+    docker.helper("keep", R"(
+d=$DOCKER_CONFIG/kept
+case $1 in
+    store) cat >"$d" ;;
+    get) [ -e "$d" ] && cat "$d" || { echo "credentials not found in native keychain"; exit 1; } ;;
+    erase) [ -e "$d" ] && rm "$d" || { echo "credentials not found in native keychain"; exit 1; } ;;
+esac
+)");
+    docker.config(R"({"credsStore":"keep"})");
+    CHECK(stored_credentials("r:1").anonymous());
+    CHECK(store_credentials("r:1", {.user = "ann", .password = "s3cret"}).empty());
+    CHECK(stored_credentials("r:1").password == "s3cret");
+    CHECK(text_of(docker.directory.path() / "config.json").find("s3cret") == std::string::npos);
+    store_credentials("r:1", {.identity_token = "t0ken"});
+    CHECK(stored_credentials("r:1").identity_token == "t0ken");
+    CHECK(erase_credentials("r:1"));
+    CHECK_FALSE(fs::exists(docker.directory.path() / "kept"));
+    docker.helper("keep", "echo broken; exit 3");
+    CHECK_THROWS_WITH(store_credentials("r:1", {.user = "a", .password = "b"}),
+                      ContainsSubstring("docker-credential-keep store: exit status 3: broken"));
+}
+
+TEST_CASE("registry_domain and registry_of_image: docker's rules", "[06][auth]") {
+    CHECK(registry_domain("") == "docker.io");
+    CHECK(registry_domain("https://index.docker.io/v1/") == "docker.io");
+    CHECK(registry_domain("http://host:5000/v2/") == "host:5000");
+    CHECK(registry_of_image("a/b:1") == "docker.io");
+    CHECK(registry_of_image("localhost/b") == "localhost");
+    CHECK(registry_of_image("host:5000/a/b@sha256:x") == "host:5000");
+    CHECK(registry_of_image("busybox:1.2") == "docker.io");
+}
+
+TEST_CASE("base64: there and back, with padding and without", "[06][auth]") {
+    for (const std::string text : {"", "a", "ab", "abc", "\xff\xfe\xfd?>"}) {
+        CHECK(from_base64(to_base64(text)) == text);
+        CHECK(from_base64(to_base64(text, true)) == text);
+    }
+    CHECK(to_base64("ann:s3:cret") == "YW5uOnMzOmNyZXQ=");
+    CHECK(to_base64("\xff\xfe", true) == "__4=");
+    CHECK_FALSE(from_base64("a*b").has_value());
 }

@@ -99,6 +99,15 @@ struct TransferFixture {
         }));
     }
 
+    /// Digests of the blobs that the registry has.
+    std::vector<std::string> registry_blobs() const {
+        std::vector<std::string> names;
+        for (const auto& entry : fs::directory_iterator(directory.path() / "root/blobs/sha256")) {
+            names.push_back(entry.path().filename());
+        }
+        return names;
+    }
+
     TempDir directory{"drydock-test-"};
     std::mutex mutex{};
     std::vector<std::string> asked{};

@@ -247,6 +247,23 @@ TEST_CASE("pull: several programs that pull one image fetch each blob once",
     CHECK(fs::is_empty(at.other.data_root() / "tmp"));
 }
 
+TEST_CASE("pull: a first layer that is not compressed has one digest for two things",
+          "[06][pull][parallel]") {
+    TransferFixture at;
+    const Reference name = at.reference("a:1");
+    make_image(at.store, name, 1, 1);
+    const std::string archive(10'240, '\0');  // an empty archive
+    oci::ImageConfig config{.platform = host_platform()};
+    config.diff_ids = {at.store.content().put(archive)};
+    const oci::Descriptor layer{.media_type = std::string(media_type::kOciLayer),
+                                .digest = config.diff_ids.front(),
+                                .size = archive.size()};
+    const Image image = at.store.put_image(config, {layer}, name);
+    push(at.store, name, {}, {});
+    CHECK(pull(at.other, name, {}, {}) == image.manifest.digest.text());
+    CHECK(at.other.snapshots().contains(layer.digest));
+}
+
 TEST_CASE("pull: what one that fails has fetched stays when another image needs it",
           "[06][pull][parallel]") {
     TransferFixture at;

@@ -25,7 +25,7 @@ _drydock_kind() {
     case $1 in
         start | rm | logs | inspect | wait | rename | diff | export | commit | cp | update | port) echo containers ;;
         stop | restart | kill | pause | unpause | exec | attach | top | stats) echo running ;;
-        run | create | rmi | tag | push | save | history) echo images ;;
+        run | create | rmi | tag | tags | push | save | history | copy | referrers | 'manifest inspect') echo images ;;
         'network rm' | 'network inspect' | 'network connect' | 'network disconnect') echo networks ;;
         'volume rm' | 'volume inspect') echo volumes ;;
         'image rm' | 'image inspect' | 'image history' | 'image save' | 'image push' | 'image tag') echo images ;;
@@ -44,7 +44,7 @@ _drydock() {
     done
     local verb=${words[0]:-} offered
     case $verb in
-        network | net | volume | image | container | system | compose | daemon | registry)
+        network | net | volume | image | container | system | compose | daemon | registry | manifest | artifact)
             [ ${#words[@]} -gt 1 ] && verb="${verb/%net/network} ${words[1]}"
             ;;
     esac
@@ -55,7 +55,7 @@ _drydock() {
         offered=$(_drydock_flags $verb)
     elif [ "$previous" = --network ] || [ "$previous" = --net ]; then
         offered=$(_drydock_names networks)
-    elif [ "$verb" = "${words[*]}" ] && [[ $verb =~ ^(network|net|volume|image|container|system|compose|daemon|registry)$ ]]; then
+    elif [ "$verb" = "${words[*]}" ] && [[ $verb =~ ^(network|net|volume|image|container|system|compose|daemon|registry|manifest|artifact)$ ]]; then
         offered=$(_drydock_commands "$verb")
     else
         offered=$(_drydock_names "$(_drydock_kind "$verb")")

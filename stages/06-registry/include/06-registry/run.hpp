@@ -15,6 +15,7 @@ struct Options {
     std::vector<std::string> command{};  ///< of run; empty: the image's
     Credentials credentials{};
     unsigned at_once = 0;  ///< TransferOptions::at_once
+    bool json = false;     ///< progress as the API's lines of JSON
     bool explain = false;  ///< each request on stderr, and why it is made
     WalkOptions walk{};
 };

@@ -31,8 +31,6 @@ constexpr std::array kMissingRoutes = std::to_array<Route>({
     {"*", "/session", missing, "BuildKit; use DOCKER_BUILDKIT=0"},
     {"*", "/grpc", missing, "BuildKit; use DOCKER_BUILDKIT=0"},
     {"*", "/distribution/{*}", missing, "distribution"},
-    {"*", "/auth", missing, "login; credentials are sent with each pull and push"},
-    {"*", "/images/search", missing, "search"},
     {"*", "/build/{*}", missing, "pruning of builds"},
     {"*", "/plugins/{*}", missing, "plugins"},
     {"*", "/swarm", not_a_swarm},

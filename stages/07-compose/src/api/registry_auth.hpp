@@ -7,7 +7,8 @@
 namespace drydock::api {
 
 /// The value of X-Registry-Auth: base64 (either alphabet, padded or not) of
-/// {"username":…,"password":…}. What is no such thing is nobody: docker pulls anonymously then.
+/// {"username":…,"password":…} or {"identitytoken":…}. What is no such thing is nobody: docker
+/// pulls anonymously then.
 Credentials read_registry_auth(std::string_view header);
 
 }  // namespace drydock::api

@@ -8,9 +8,9 @@ namespace drydock::api {
 
 void answer(HttpExchange& http, Engine& engine) {
     static const std::array kGroups = {
-        system_routes(), container_routes(), stream_routes(),  attach_routes(), event_routes(),
-        usage_routes(),  volume_routes(),    archive_routes(), disk_routes(),   image_routes(),
-        build_routes(),  network_routes(),   missing_routes()};
+        system_routes(), container_routes(), stream_routes(),   attach_routes(), event_routes(),
+        usage_routes(),  volume_routes(),    archive_routes(),  disk_routes(),   image_routes(),
+        build_routes(),  network_routes(),   registry_routes(), missing_routes()};
     serve(http, engine, kGroups);
 }
 

@@ -46,6 +46,15 @@ constexpr std::array kVerbs = {
     Verb{"images", "Images", "list them", run_images},
     Verb{"pull", "Images", "fetch one from a registry", run_pull},
     Verb{"push", "Images", "put one into a registry", run_push},
+    Verb{"login", "Images", "log in to a registry, and keep the credentials", run_login},
+    Verb{"logout", "Images", "forget them", run_logout},
+    Verb{"search", "Images", "look for images in a registry", run_search},
+    Verb{"manifest", "Images", "'manifest inspect': what a registry says of an image", run_remote},
+    Verb{"tags", "Images", "list the tags that a registry has of one", run_remote},
+    Verb{"copy", "Images", "bring one from registry to registry", run_remote},
+    Verb{"referrers", "Images", "list what refers to one: signatures, lists of contents",
+         run_remote},
+    Verb{"artifact", "Images", "push, pull: any file, kept by a registry", run_remote},
     Verb{"tag", "Images", "give one another name", run_tag},
     Verb{"rmi", "Images", "remove them", run_rmi},
     Verb{"save", "Images", "write them into an archive", run_save},
@@ -66,8 +75,7 @@ constexpr std::array kVerbs = {
 };
 
 /// What docker has, and Drydock will.
-constexpr auto kNotYet =
-    std::to_array<std::string_view>({"login", "logout", "search", "builder", "context"});
+constexpr auto kNotYet = std::to_array<std::string_view>({"builder", "context"});
 
 void print_help() {
     fmt::print(

@@ -68,8 +68,9 @@ int exit_status_of(const EngineError& error) noexcept {
     return error.status() == kNotImplemented ? kSetupFailed : 1;
 }
 
-json Engine::get(const std::string& path, const Query& query) const {
-    return answer_to(host_, {.target = target_of(path, query)});
+json Engine::get(const std::string& path, const Query& query,
+                 const std::string& registry_auth) const {
+    return answer_to(host_, {.target = target_of(path, query), .registry_auth = registry_auth});
 }
 
 json Engine::post(const std::string& path, const Query& query, const std::string& body) const {
@@ -81,9 +82,11 @@ json Engine::remove(const std::string& path, const Query& query) const {
 }
 
 Exchange Engine::stream(const std::string& method, const std::string& path, const Query& query,
-                        const std::string& body) const {
-    Exchange exchange =
-        sent(host_, {.method = method, .target = target_of(path, query), .body = body});
+                        const std::string& body, const std::string& registry_auth) const {
+    Exchange exchange = sent(host_, {.method = method,
+                                     .target = target_of(path, query),
+                                     .body = body,
+                                     .registry_auth = registry_auth});
     expect_success(exchange);
     return exchange;
 }

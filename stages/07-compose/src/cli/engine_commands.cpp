@@ -102,6 +102,12 @@ int run_registry(const Invocation& invocation) {
     become_program("drydock-06", invocation.arguments);
 }
 
+int run_remote(const Invocation& invocation) {
+    std::vector<std::string> arguments = invocation.arguments;
+    arguments.insert(arguments.begin(), invocation.name.substr(invocation.name.rfind(' ') + 1));
+    become_program("drydock-06", arguments);
+}
+
 int run_compose(const Invocation& invocation) {
     if (!invocation.host_flag.empty()) {
         ::setenv("DRYDOCK_HOST", invocation.host_flag.c_str(), 1);  // NOLINT(concurrency-mt-unsafe)

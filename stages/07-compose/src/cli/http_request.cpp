@@ -17,6 +17,9 @@ std::string head_of(const Request& request, std::string_view body_framing) {
     std::string head = fmt::format(
         "{} {} HTTP/1.1\r\nHost: drydock\r\nUser-Agent: drydock\r\nConnection: close\r\n",
         request.method, request.target);
+    if (!request.registry_auth.empty()) {
+        head += fmt::format("X-Registry-Auth: {}\r\n", request.registry_auth);
+    }
     if (!body_framing.empty()) {
         head += fmt::format("Content-Type: {}\r\n{}\r\n", request.content_type, body_framing);
     }

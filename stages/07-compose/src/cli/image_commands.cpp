@@ -223,7 +223,8 @@ int run_push(const Invocation& invocation) {
     }
     const auto [name, tag] = split_tag(reference);
     Exchange answer = invocation.engine().stream("POST", path_of({"images", name, "push"}),
-                                                 {{"tag", tag.empty() ? "latest" : tag}});
+                                                 {{"tag", tag.empty() ? "latest" : tag}}, {},
+                                                 stored_auth_for(reference));
     show_progress(answer, STDOUT_FILENO, quiet);
     return 0;
 }

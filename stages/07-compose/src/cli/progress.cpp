@@ -6,36 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "01-chroot/file.hpp"
+#include "06-registry/stored_credentials.hpp"
 #include "07-compose/cli/format.hpp"
 
 namespace drydock::cli {
 namespace {
 
 using nlohmann::json;
-
-/// States that change many times a second: worth a line on a terminal, which is drawn over, and
-/// nowhere else.
-bool is_transient(const std::string& status) {
-    return status == "Downloading" || status == "Extracting" || status == "Pushing" ||
-           status == "Preparing" || status == "Waiting" || status == "Verifying Checksum" ||
-           status == "Download complete";
-}
-
-/// "[=====>     ] 12.3MB/50MB"
-std::string bar_of(const json& detail) {
-    const std::uint64_t current = detail.value("current", std::uint64_t{0});
-    const std::uint64_t total = detail.value("total", std::uint64_t{0});
-    if (current == 0) {
-        return "";
-    }
-    if (total == 0) {
-        return human_size(current);
-    }
-    constexpr std::uint64_t kWidth = 30;
-    const std::uint64_t filled = std::min(kWidth, kWidth * current / total);
-    return fmt::format("[{:<{}}] {}/{}", std::string(filled, '=') + ">", kWidth + 1,
-                       human_size(current), human_size(total));
-}
 
 [[noreturn]] void throw_failed(const json& message) {
     const json detail = message.value("errorDetail", json::object());
@@ -51,55 +28,27 @@ std::string text_or_empty(const json& object, const char* key) {
 
 }  // namespace
 
-Progress::Progress(int fd, bool quiet) : fd_(fd), quiet_(quiet), terminal_(is_terminal(fd)) {}
+Progress::Progress(int fd, bool quiet)
+    : fd_(fd), quiet_(quiet), display_(fd, terminal_columns(fd)) {}
 
 void Progress::show(const json& message) {
     if (message.contains("error") || message.contains("errorDetail")) {
         throw_failed(message);
     }
-    if (const std::string stream = text_or_empty(message, "stream"); !stream.empty()) {
-        print(stream);
-        return;
-    }
+    const std::string stream = text_or_empty(message, "stream");
     const std::string status = text_or_empty(message, "status");
-    const std::string id = text_or_empty(message, "id");
-    if (status.empty()) {
+    if (quiet_ || (stream.empty() && status.empty())) {
         return;
     }
-    // "Pulling from library/x" has the tag as its ID: it is a heading, no layer.
-    if (id.empty() || status.starts_with("Pulling from")) {
-        layers_.clear();
-        print((id.empty() ? "" : printable(id) + ": ") + printable(status) + "\n");
+    if (!stream.empty()) {
+        write_all(fd_, stream, "standard output");
         return;
     }
-    show_layer(id, status,
-               terminal_ ? bar_of(message.value("progressDetail", json::object())) : "");
-}
-
-void Progress::show_layer(const std::string& id, const std::string& status,
-                          const std::string& detail) {
-    const std::string line =
-        printable(id) + ": " + printable(status) + (detail.empty() ? "" : " " + detail);
-    if (!terminal_) {
-        if (!is_transient(status) && std::exchange(last_status_[id], status) != status) {
-            print(line + "\n");
-        }
-        return;
-    }
-    auto found = std::ranges::find(layers_, id);
-    if (found == layers_.end()) {
-        layers_.push_back(id);
-        print(line + "\n");
-        return;
-    }
-    const auto up = layers_.end() - found;
-    print(fmt::format("\x1b[{}A\r\x1b[2K{}\x1b[{}B\r", up, line, up));
-}
-
-void Progress::print(const std::string& text) const {
-    if (!quiet_) {
-        write_all(fd_, text, "standard output");
-    }
+    const json detail = message.value("progressDetail", json::object());
+    display_.show({.id = printable(text_or_empty(message, "id")),
+                   .status = printable(status),
+                   .current = detail.value("current", std::uint64_t{0}),
+                   .total = detail.value("total", std::uint64_t{0})});
 }
 
 json show_progress(Exchange& exchange, int fd, bool quiet) {
@@ -112,6 +61,11 @@ json show_progress(Exchange& exchange, int fd, bool quiet) {
         progress.show(message);
     });
     return aux;
+}
+
+std::string stored_auth_for(const std::string& image) {
+    const std::string domain = registry_of_image(image);
+    return registry_auth_header(stored_credentials(domain), domain);
 }
 
 void pull_image(const Engine& engine, const std::string& reference, int fd, bool quiet) {
@@ -128,7 +82,8 @@ void pull_image(const Engine& engine, const std::string& reference, int fd, bool
     } else {
         query = {{"fromImage", reference}, {"tag", "latest"}};
     }
-    Exchange answer = engine.stream("POST", "/images/create", query);
+    Exchange answer =
+        engine.stream("POST", "/images/create", query, {}, stored_auth_for(reference));
     show_progress(answer, fd, quiet);
 }
 

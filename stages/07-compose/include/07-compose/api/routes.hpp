@@ -21,6 +21,7 @@ std::span<const Route> archive_routes();
 std::span<const Route> disk_routes();
 std::span<const Route> image_routes();
 std::span<const Route> build_routes();
+std::span<const Route> registry_routes();
 /// What Docker has and Drydock has not yet: "not implemented: x", 501.
 std::span<const Route> missing_routes();
 

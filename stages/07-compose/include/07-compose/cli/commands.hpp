@@ -70,6 +70,11 @@ int run_build(const Invocation& invocation);
 int run_images(const Invocation& invocation);
 int run_pull(const Invocation& invocation);
 int run_push(const Invocation& invocation);
+int run_login(const Invocation& invocation);
+int run_logout(const Invocation& invocation);
+int run_search(const Invocation& invocation);
+/// What drydock-06 does without a daemon: it becomes that program.
+int run_remote(const Invocation& invocation);
 int run_tag(const Invocation& invocation);
 int run_rmi(const Invocation& invocation);
 int run_save(const Invocation& invocation);

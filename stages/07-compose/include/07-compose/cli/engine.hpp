@@ -40,7 +40,9 @@ class Engine {
 
     [[nodiscard]] const Host& host() const noexcept { return host_; }
 
-    [[nodiscard]] nlohmann::json get(const std::string& path, const Query& query = {}) const;
+    /// @param registry_auth credentials for a registry (registry_auth_header); empty: none
+    [[nodiscard]] nlohmann::json get(const std::string& path, const Query& query = {},
+                                     const std::string& registry_auth = {}) const;
     /// @param body JSON text, or "" for none
     /// @return the answer; null when there is none (204, 304)
     nlohmann::json post(const std::string& path, const Query& query = {},
@@ -49,7 +51,8 @@ class Engine {
 
     /// A response that comes in pieces. Its head is there and is no error when this returns.
     [[nodiscard]] Exchange stream(const std::string& method, const std::string& path,
-                                  const Query& query = {}, const std::string& body = {}) const;
+                                  const Query& query = {}, const std::string& body = {},
+                                  const std::string& registry_auth = {}) const;
     /// The same with a body that is written piece by piece by `write_body`, which is given the
     /// exchange.
     /// @param method "POST" or "PUT"

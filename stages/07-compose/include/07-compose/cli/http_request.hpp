@@ -25,6 +25,7 @@ struct Request {
     std::string target{};  ///< path and query
     std::string body{};
     std::string content_type = "application/json";  ///< of `body`, when there is one
+    std::string registry_auth{};                    ///< X-Registry-Auth; empty: none
 };
 
 /// One request and its response on a connection of its own. Not reused: on a Unix socket a

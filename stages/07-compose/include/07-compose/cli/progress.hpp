@@ -1,11 +1,10 @@
 #pragma once
 
-#include <map>
 #include <string>
-#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "06-registry/progress_display.hpp"
 #include "07-compose/cli/engine.hpp"
 #include "07-compose/cli/http_request.hpp"
 
@@ -21,19 +20,17 @@ class Progress {
     void show(const nlohmann::json& message);
 
   private:
-    void show_layer(const std::string& id, const std::string& status, const std::string& detail);
-    void print(const std::string& text) const;
-
     int fd_;
     bool quiet_;
-    bool terminal_;
-    std::vector<std::string> layers_{};  ///< IDs, from the top line to the bottom one
-    std::map<std::string, std::string> last_status_{};
+    ProgressDisplay display_;
 };
 
 /// Shows a whole stream of messages on `fd`.
 /// @return what the "aux" messages held, merged: {"ID": …} of a build, {"Digest": …} of a push
 nlohmann::json show_progress(Exchange& exchange, int fd, bool quiet);
+
+/// The value of X-Registry-Auth for an image of that name: what login kept for its registry.
+std::string stored_auth_for(const std::string& image);
 
 /// Pulls `reference` (POST /images/create) and shows how it goes on.
 void pull_image(const Engine& engine, const std::string& reference, int fd, bool quiet);
