@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <cctype>
 #include <memory>
 #include <sstream>
 
@@ -121,6 +122,11 @@ bool password_fits(const std::string& password, const std::string& hash) {
 }
 // [/region]
 
+/// @see RFC 9110, section 5.6.2
+bool is_token_character(unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string::npos;
+}
+
 }  // namespace
 
 std::string basic_authorization(const Credentials& credentials) {
@@ -143,7 +149,7 @@ std::optional<Challenge> parse_challenge(std::string_view value) {
     value = trimmed(value);
     const std::size_t space = value.find(' ');
     Challenge challenge{.scheme = lower(value.substr(0, space))};
-    if (challenge.scheme.empty() || challenge.scheme.find_first_of("=,\"") != std::string::npos) {
+    if (challenge.scheme.empty() || !std::ranges::all_of(challenge.scheme, is_token_character)) {
         return std::nullopt;
     }
     std::string_view rest =

@@ -66,6 +66,8 @@ TEST_CASE("parse_challenge: schemes and values of WWW-Authenticate", "[06][auth]
     REQUIRE(two.has_value());
     CHECK(two->values.at("realm") == "x");
     CHECK_FALSE(parse_challenge("").has_value());
+    CHECK_FALSE(parse_challenge(std::string_view("bas\0ic realm=x", 14)).has_value());
+    CHECK_FALSE(parse_challenge("bas(ic realm=x").has_value());
     CHECK_FALSE(parse_challenge("realm=\"x\"").has_value());
     for (const char* odd : {"Basic", "Basic =", "Basic realm", "Basic realm=", "Basic realm=\"",
                             "Basic realm=\"\\", "Basic ,,,"}) {
