@@ -69,6 +69,8 @@ class Session:
                                         cwd=self.folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)
         self.unread = b""
+        # When it answers, it has been said that it ends with this program.
+        self.run("true")
 
     def run(self, text, longest=LONGEST):
         """Returns the lines printed and the exit status; a command that takes too long ends the session."""

@@ -1,5 +1,6 @@
 #include "01-chroot/meeting.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -64,6 +65,11 @@ void Meeting::send(const Message& message) const noexcept {
         // Both sides would wait for the other: to each this is the other's end.
         ::shutdown(end(), SHUT_RDWR);
     }
+}
+
+bool Meeting::other_side_is_there() const noexcept {
+    pollfd other{.fd = end(), .events = 0, .revents = 0};
+    return ::poll(&other, 1, 0) == 0;
 }
 
 std::optional<Message> Meeting::receive() const {

@@ -111,7 +111,6 @@ Walk::Walk(WalkOptions options) : options_(std::move(options)) {
 
 void Walk::clone(std::uint64_t flags, int cgroup) {
     meeting_ = Meeting::open();
-    const pid_t host = ::getpid();
     child_ = clone_child(flags, cgroup);
     if (child_) {
         meeting_.keep_host_end();
@@ -120,8 +119,9 @@ void Walk::clone(std::uint64_t flags, int cgroup) {
     side_ = Side::Child;
     meeting_.keep_child_end();
     check(::prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl(PR_SET_PDEATHSIG, SIGKILL)");
-    // The host may have died before that; across a PID namespace getppid() says 0 while it lives.
-    if (const pid_t parent = ::getppid(); parent != host && parent != 0) {
+    // The host may have died before that. Its end of the meeting tells; getppid() would not: across
+    // a PID namespace it is 0 whether the parent lives or not.
+    if (!meeting_.other_side_is_there()) {
         ::_exit(kSetupFailed);
     }
 }

@@ -45,6 +45,8 @@ class Meeting {
 
     /// Best effort: when the other side is gone, its absence tells more than the error would.
     void send(const Message& message) const noexcept;
+    /// Whether the other side has its end open yet. Does not wait.
+    [[nodiscard]] bool other_side_is_there() const noexcept;
     /// Waits. @return nothing when the other side is gone, or has become another program
     [[nodiscard]] std::optional<Message> receive() const;
 

@@ -41,8 +41,8 @@ TEST_CASE("daemon: errors are docker's JSON with docker's content type", "[07][a
     CHECK(daemon.get("/v1.99/info").status == 400);
     CHECK(daemon.get("/containers/nobody/json").json()["message"] == "No such container: nobody");
     CHECK(daemon.get("/images/nothing/json").json()["message"] == "No such image: nothing:latest");
-    CHECK(daemon.get("/images/search?term=x").status == 501);
-    CHECK(daemon.get("/images/search?term=x").json()["message"] == "not implemented: search");
+    CHECK(daemon.get("/distribution/x/json").status == 501);
+    CHECK(daemon.get("/distribution/x/json").json()["message"] == "not implemented: distribution");
     CHECK(daemon.get("/networks/x").status == 404);
     CHECK(daemon.get("/services").status == 503);
 }

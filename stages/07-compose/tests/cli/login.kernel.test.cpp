@@ -51,6 +51,7 @@ stat -c %a docker/config.json
 
 TEST_CASE("login: credentials are checked, kept, and used until logout", "[07][cli][kernel]") {
     const OwnDaemon daemon;
+    REQUIRE(daemon.run({"ps"}).status == 0);  // starts it, and says so
     const fs::path work = daemon.directory() / "work";
     fs::create_directories(work);
     const Outcome outcome = drydock::testing::run_program(
