@@ -250,20 +250,31 @@ TEST_CASE("pivot_to: a host that shares its mounts keeps them", "[02][rootfs]") 
         const std::string text = drydock::read_file("/proc/self/mountinfo");
         return std::count(text.begin(), text.end(), '\n');
     };
-    const int lost = in_mount_namespace([&] {
-        drydock::mount_fs({.target = "/", .flags = MS_REC | MS_SHARED});
-        const auto before = mounts();
-        in_child([&] {
-            drydock::check(::unshare(CLONE_NEWNS), "unshare(CLONE_NEWNS)");
-            // As for "rootfsPropagation": "shared": only the mount that the root is on is private.
-            drydock::detach_mount_events(MS_SHARED, false, dir.path());
-            drydock::mount_rootfs({.directory = dir.path()});
-            drydock::pivot_to(dir.path());
-            return 0;
+    // The root is on the host's own mount, or on one below it.
+    for (const bool below : {false, true}) {
+        CAPTURE(below);
+        const fs::path root = dir.path() / (below ? "below/root" : "root");
+        const int lost = in_mount_namespace([&] {
+            drydock::mount_fs({.target = "/", .flags = MS_REC | MS_SHARED});
+            if (below) {
+                fs::create_directory(dir.path() / "below");
+                drydock::mount_fs(tmpfs_at(dir.path() / "below"));
+            }
+            fs::create_directory(root);
+            const auto before = mounts();
+            const int failed = in_child([&] {
+                drydock::check(::unshare(CLONE_NEWNS), "unshare(CLONE_NEWNS)");
+                // As for "rootfsPropagation": "shared": only the mount that the root is on is
+                // private.
+                drydock::detach_mount_events(MS_SHARED, false, root);
+                drydock::mount_rootfs({.directory = root});
+                drydock::pivot_to(root);
+                return 0;
+            });
+            return failed != 0 ? 2 : mounts() == before ? 0 : 1;
         });
-        return mounts() == before ? 0 : 1;
-    });
-    CHECK(lost == 0);
+        CHECK(lost == 0);
+    }
 }
 
 TEST_CASE("pivot_to: the way out of a chroot leads nowhere", "[02][rootfs]") {

@@ -145,6 +145,15 @@ TEST_CASE("config.md, Linux mount options: propagation is what was asked for",
     }
 }
 
+TEST_CASE("config.md, Linux mount options: remount keeps what it does not name",
+          "[03][conformance]") {
+    ConformanceBundle bundle;
+    bundle.add_mount("/mnt", "tmpfs", "t", {"nodev", "noexec", "ro"});
+    bundle.add_mount("/mnt", "tmpfs", "t", {"remount", "nosuid", "rw"});
+    bundle.shell("grep ' /mnt ' /proc/self/mountinfo");
+    CHECK_THAT(bundle.run().out, ContainsSubstring(" /mnt rw,nosuid,nodev,noexec"));
+}
+
 TEST_CASE("config.md, Linux mount options: tmpcopyup starts with what the directory holds",
           "[03][conformance]") {
     ConformanceBundle bundle;

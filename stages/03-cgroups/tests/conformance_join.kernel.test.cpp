@@ -123,6 +123,16 @@ TEST_CASE("config-linux.md, Namespaces: what joins a user namespace maps no IDs"
                ContainsSubstring("CLONE_NEWUSER") && ContainsSubstring("Invalid argument"));
 }
 
+TEST_CASE("config-linux.md, Namespaces: the mount namespace of who starts it is refused",
+          "[03][conformance]") {
+    SpecParts parts = sleeping();
+    parts.namespaces = R"([{"type":"pid"},{"type":"mount","path":"/proc/self/ns/mnt"}])";
+    const Life life(parts);
+    const Outcome outcome = life.fixture().run(life.id());
+    CHECK(outcome.status == 125);
+    CHECK_THAT(outcome.err, ContainsSubstring("expected a mount namespace that is not the host's"));
+}
+
 TEST_CASE("config.md, Linux process: execCPUAffinity says where a further process runs",
           "[03][conformance]") {
     cpu_set_t ours{};

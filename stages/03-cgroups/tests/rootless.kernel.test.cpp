@@ -150,7 +150,27 @@ TEST_CASE("rootless: created, started, joined, killed and deleted without root",
         tell({"delete", id});
         return all;
     });
-    CHECK(said == "create 0: \nstart 0: \nexec 0: rootless\n\nkill 0: \ndelete 0: \n");
+    CHECK(said ==
+          "create 0: \nstart 0: \nexec 0: rootless\n\nkill 0: \ndelete "
+          "0: \n");
+    CHECK(fs::is_empty(rootless.bundle().state()));
+}
+
+TEST_CASE("rootless: what waits for the start is a sealed copy of the program", "[03][rootless]") {
+    RootlessBundle rootless(json::array({id_range(0, kOwner, 1)}));
+    rootless.bundle().shell("exec busybox sleep 1000");
+    rootless.write();
+    const std::string id = ConformanceBundle::id();
+    const std::string state = as_owner([&] {
+        run_to_files(
+            rootless.command({"create", "-b", rootless.bundle().directory().native(), id}));
+        return rootless.runtime({"state", id}).out;
+    });
+    INFO(state);
+    // It cannot have a read-only mount of its own: its owner may not mount.
+    CHECK(fs::read_symlink(fmt::format("/proc/{}/exe", json::parse(state).at("pid").get<int>())) ==
+          "/memfd:drydock (deleted)");
+    as_owner([&] { return rootless.runtime({"delete", "--force", id}).out; });
     CHECK(fs::is_empty(rootless.bundle().state()));
 }
 

@@ -184,6 +184,19 @@ TEST_CASE("drydock-shim: without a PID namespace too, what the command left runn
     CHECK(cgroups_named(fixture.id).empty());
 }
 
+TEST_CASE("drydock-shim: without a PID namespace, orphans are reaped while the command runs",
+          "[03][shim]") {
+    SpecParts parts = script("(busybox true & echo $!); sleep 1000");
+    parts.namespaces = R"([{"type":"network"},{"type":"ipc"},{"type":"uts"},{"type":"mount"}])";
+    const ShimFixture fixture(parts);
+    const StartedContainer started = fixture.start();
+    REQUIRE(becomes_true([&] { return fixture.logged("stdout").ends_with('\n'); }));
+    const pid_t orphan = std::stoi(fixture.logged("stdout"));
+    CHECK(becomes_true([&] { return ::kill(orphan, 0) == -1; }));  // a zombie would still be there
+    send(started.pidfd, SIGKILL);
+    reap(started);
+}
+
 TEST_CASE("start_shim: a start that fails is an exception and leaves nothing", "[03][shim]") {
     const ShimFixture missing({.args = R"(["nosuch"])", .terminal = "false"});
     try {
@@ -239,6 +252,21 @@ TEST_CASE("drydock-shim: kill -9 of it ends its container and leaves what delete
     CHECK(run_program(fixture.runtime({"delete", "--force", fixture.id})).status == 0);
     CHECK(cgroups_named(fixture.id).empty());
     CHECK(!fs::exists(fixture.root() / fixture.id));
+}
+
+TEST_CASE("docker-init: the command has the signal mask that it was started with", "[03][init]") {
+    const ShimFixture fixture(script("true"));
+    const fs::path init = fixture.bundle() / "docker-init";
+    fs::create_symlink(program_path("drydock-shim"), init);
+    const std::vector<std::string> as_init = {"unshare", "-p", "-f", "env", "--block-signal=USR1",
+                                              init,      "--"};
+    const auto run = [&](std::vector<std::string> command) {
+        command.insert(command.begin(), as_init.begin(), as_init.end());
+        return run_program(command);
+    };
+    CHECK(run({"sh", "-c", "echo $$; exit 3"}).status == 3);
+    // No shell: that sets a mask of its own.
+    CHECK(run({"grep", "SigBlk", "/proc/self/status"}).out == "SigBlk:\t0000000000000200\n");
 }
 
 TEST_CASE("start_shim: many threads start at once", "[03][shim]") {

@@ -108,6 +108,31 @@ TEST_CASE("attach: a mebibyte goes in and comes out again", "[03][attach]") {
     CHECK(finished(fixture, started) == 0);
 }
 
+TEST_CASE("attach: input that the command does not take holds nothing else up", "[03][attach]") {
+    AttachFixture fixture(command("read -r l; echo got $l; sleep 1000"));
+    fixture.request.open_stdin = true;
+    SocketPair pair = socket_pair();
+    fixture.request.attachments.push_back({.socket = std::move(pair.theirs), .in = true});
+    const StartedContainer started = fixture.start();
+    say(pair.ours, "x\n");
+    CHECK(until(pair.ours, "got") == "got x\n");
+    const std::string much(1000, 'y');  // no divisor of a pipe's size
+    pollfd full{.fd = pair.ours.get(), .events = POLLOUT, .revents = 0};
+    constexpr int kTakenNoMoreMs = 200;
+    while (::poll(&full, 1, kTakenNoMoreMs) == 1) {
+        REQUIRE(::send(pair.ours.get(), much.data(), much.size(), MSG_DONTWAIT) > 0);
+    }
+    SocketPair other = socket_pair();
+    const drydock::ShimExec exec = drydock::shim_exec(
+        fixture.bundle(),
+        {.process = R"({"user": {"uid": 0, "gid": 0}, "cwd": "/", "env": ["PATH=/bin"], "args": )" +
+                    shell("echo there") + "}",
+         .attachment = drydock::Attachment{.socket = std::move(other.theirs)}});
+    CHECK(until(other.ours, "\n") == "there\n");
+    kill_it(started);
+    finished(fixture, started);
+}
+
 TEST_CASE("attach: without stdin_once the input outlives whoever writes it", "[03][attach]") {
     AttachFixture fixture(command("while read -r l; do echo got $l; done; echo end"));
     fixture.request.open_stdin = true;

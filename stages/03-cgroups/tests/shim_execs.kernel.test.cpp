@@ -49,6 +49,32 @@ TEST_CASE("exec: streams, exit status and environment", "[03][shim-exec]") {
     finished(fixture, started);
 }
 
+TEST_CASE("exec: no signal is blocked, and to wait for the end takes no processor",
+          "[03][shim-exec]") {
+    AttachFixture fixture(command("sleep 1000"));
+    const StartedContainer started = fixture.start();
+    SocketPair pair = socket_pair();
+    const auto processor_ms = [] {
+        timespec used{};
+        ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+        return used.tv_sec * 1000 + used.tv_nsec / 1'000'000;
+    };
+    // No shell: that sets a mask of its own.
+    ShimExec exec = drydock::shim_exec(
+        fixture.bundle(),
+        {.process = R"({"user": {"uid": 0, "gid": 0}, "cwd": "/", "env": ["PATH=/bin"], "args":
+                        ["busybox", "grep", "SigBlk", "/proc/self/status"]})",
+         .attachment = drydock::Attachment{.socket = std::move(pair.theirs)}});
+    CHECK(exec.wait() == 0);
+    CHECK(all_of(pair.ours) == "SigBlk:\t0000000000000000\n");
+    ShimExec second = drydock::shim_exec(fixture.bundle(), {.process = process("sleep 1")});
+    const auto before = processor_ms();
+    CHECK(second.wait() == 0);
+    CHECK(processor_ms() - before < 200);
+    kill_it(started);
+    finished(fixture, started);
+}
+
 TEST_CASE("exec: what cannot be run says so on its error output", "[03][shim-exec]") {
     AttachFixture fixture(command("sleep 1000"));
     const StartedContainer started = fixture.start();
@@ -192,6 +218,8 @@ TEST_CASE("zygote: its shims are as others, and live on without it", "[03][zygot
         ShimZygote zygote;
         started = zygote.start(std::move(first.request));
     }
+    const pid_t shim = pid_of(started.shim_pidfd);
+    CHECK(::getsid(shim) == shim);  // what ends the zygote's session does not end it
     say(pair.ours, "x\n");
     CHECK(all_of(pair.ours) == "got x\n");
     REQUIRE(ends(started.shim_pidfd));

@@ -1,5 +1,6 @@
 // What a container's terminal is told about its window: at the start, and when it changes.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -91,5 +92,25 @@ TEST_CASE("terminal: the window's size is the container's, and follows when it c
     CHECK(began);
     window.resize(50, 120);  // the kernel sends SIGWINCH to who is in front of it
     CHECK(window.shows("50 120\r\n"));
+    CHECK(runtime.wait() == 0);
+}
+
+TEST_CASE("terminal: what is typed and not taken holds nothing else up", "[03][terminal]") {
+    const Life life({.args = shell("echo ready; until busybox stty size | grep -q '^50 '; "
+                                   "do busybox usleep 10000; done; echo resized")});
+    Window window;
+    window.resize(40, 90);
+    const std::string id = life.id() + "-run";
+    Child runtime =
+        window.start(life.fixture().runtime({"run", "-b", life.fixture().bundle().native(), id}));
+    CHECK(window.shows("ready\r\n"));
+    const std::string typed(100, '\n');
+    pollfd full{.fd = window.master.get(), .events = POLLOUT, .revents = 0};
+    constexpr int kTakenNoMoreMs = 200;
+    while (::poll(&full, 1, kTakenNoMoreMs) == 1 &&
+           ::write(window.master.get(), typed.data(), typed.size()) > 0) {
+    }
+    window.resize(50, 120);
+    CHECK(window.shows("resized\r\n"));
     CHECK(runtime.wait() == 0);
 }
