@@ -2,6 +2,7 @@
 
 #include "01-chroot/command_line.hpp"
 #include "01-chroot/error.hpp"
+#include "01-chroot/exit_status.hpp"
 
 #include "registry_commands.hpp"
 
@@ -17,6 +18,9 @@ int main(int argc, char** argv) {
         }
         return command();
     } catch (...) {
-        return drydock::report_current_exception(kProgram);
+        const int status = drydock::report_current_exception(kProgram);
+        // As docker's: 125 says that a container could not be had; a pull that fails ends with 1.
+        const bool is_transfer = !app.got_subcommand("run") && !app.got_subcommand("serve");
+        return status == drydock::kSetupFailed && is_transfer ? 1 : status;
     }
 }

@@ -98,7 +98,10 @@ bool is_insecure(const std::string& domain) {
     return false;
 }
 
-void read_certificates(const std::string& domain, HttpTrust& trust) {
+}  // namespace
+
+HttpTrust certificates_for(const std::string& domain) {
+    HttpTrust trust;
     for (const fs::path& parent : config_directories()) {
         const fs::path directory = parent / "certs.d" / domain;
         const auto take = [&](const char* name, std::string& into) {
@@ -110,17 +113,15 @@ void read_certificates(const std::string& domain, HttpTrust& trust) {
         take("client.cert", trust.certificate);
         take("client.key", trust.key);
     }
+    return trust;
 }
-
-}  // namespace
 
 // [region: registry-access]
 RegistryAccess registry_access(const std::string& domain) {
     if (domain == "docker.io") {
         return {.origins = {"https://registry-1.docker.io"}};
     }
-    RegistryAccess access;
-    read_certificates(domain, access.trust);
+    RegistryAccess access{.trust = certificates_for(domain)};
     const std::string plain = "http://" + domain;
     const std::string secure = "https://" + domain;
     if (!access.trust.ca_file.empty()) {

@@ -24,6 +24,9 @@ struct RegistryAccess {
 /// @throws InputError for a daemon.json that cannot be read
 RegistryAccess registry_access(const std::string& domain);
 
+/// What certs.d says of a host alone: whom to trust for it, and who we are there.
+HttpTrust certificates_for(const std::string& domain);
+
 /// A whole number above 0 of daemon.json, like "max-concurrent-downloads"; nothing when none says
 /// it.
 /// @throws InputError for a daemon.json that cannot be read, and for anything else there

@@ -18,6 +18,12 @@ std::string host_of(const std::string& url) {
     return origin.substr(begin, origin.rfind(':') - begin);
 }
 
+/// "auth.example.com", or "auth.example.com:8443" where that is not https's own port.
+std::string authority_of(const std::string& url) {
+    const std::string authority = origin_of(url).substr(std::string("https://").size());
+    return authority.ends_with(":443") ? authority.substr(0, authority.rfind(':')) : authority;
+}
+
 /// A registry may name a token server of its own domain: registry-1.docker.io sends to
 /// auth.docker.io.
 bool may_have_credentials(const std::string& registry, const std::string& realm) {
@@ -106,9 +112,8 @@ void RegistryClient::fetch_token(const Challenge& challenge) {
     HttpCall ask = token_call(challenge);
     ask.body_limit = kMaxToken;
     ask.tick = tick_;
-    if (origin_of(realm) == origin_of(origin_)) {
-        ask.trust = access_.trust;
-    }
+    ask.trust = origin_of(realm) == origin_of(origin_) ? access_.trust
+                                                       : certificates_for(authority_of(realm));
     const std::string before = std::exchange(why_, "a token to come in with");
     const HttpReply reply = tell(ask);
     why_ = before;

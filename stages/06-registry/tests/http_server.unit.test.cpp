@@ -322,6 +322,7 @@ TEST_CASE(
     RunningServer server([](HttpExchange& exchange) {
         const Hijacked raw = exchange.hijack(
             101, {{.name = "Connection", .value = "Upgrade"}, {.name = "Upgrade", .value = "tcp"}});
+        CHECK((::fcntl(raw.socket.get(), F_GETFL) & O_NONBLOCK) == 0);  // read(2) waits
         std::string text = raw.already_read;
         std::array<char, 64> buffer{};
         ssize_t n = 0;

@@ -152,6 +152,21 @@ TEST_CASE("HttpServer: a Unix socket that nobody listens on any more is replaced
     CHECK(read_file(path) == "precious");
 }
 
+TEST_CASE("HttpServer: can listen again on the port where it ended connections", "[06][http]") {
+    std::string address;
+    {
+        RunningServer server(echo);
+        address = server.address();
+        RawClient client(address);
+        client.send(get("/", "Connection: close\r\n"));
+        CHECK(status_of(client.read_to_end()) == 200);  // it closed first: TIME_WAIT is on its side
+    }
+    RunningServer again(echo, {.listen = {address}});
+    RawClient client(address);
+    client.send(get("/"));
+    CHECK(status_of(client.read_response()) == 200);
+}
+
 TEST_CASE("HttpServer: what is no address is refused with what would be one", "[06][http]") {
     const auto listening_on = [](const std::string& address) {
         HttpServer({.listen = {address}}, echo);

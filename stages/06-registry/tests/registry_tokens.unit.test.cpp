@@ -205,6 +205,19 @@ TEST_CASE("Registry: the whole way of a token: challenge, password, token, push,
     CHECK(at.ask("GET", blob, Guarded::password("ann")).status == 404);  // a password will do, too
 }
 
+TEST_CASE("Registry: no two tokens have one ID", "[06][registry][auth][token]") {
+    Guarded at;
+    const auto id = [&] {
+        const std::string token =
+            at.token("&scope=repository:a:pull", Guarded::password("ann", "secret"));
+        const std::size_t begin = token.find('.') + 1;
+        return json::parse(decode_base64url(token.substr(begin, token.rfind('.') - begin)))
+            .at("jti")
+            .get<std::string>();
+    };
+    CHECK(id() != id());
+}
+
 TEST_CASE("Registry: tokens that are forged, stale, or for somebody else are refused",
           "[06][registry][auth][token]") {
     Guarded at;

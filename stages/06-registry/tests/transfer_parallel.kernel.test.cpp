@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
 #include <cstdlib>
 #include <thread>
 
@@ -315,6 +316,33 @@ TEST_CASE("pull: killed at any step, the next one succeeds and nothing unfinishe
     CHECK(at.other.get(familiar(name)).manifest.digest == image.manifest.digest);
     CHECK(files_of(at.other, name) == "file0\nfile1\nfile2\n");
     CHECK(fs::is_empty(at.other.data_root() / "tmp"));
+}
+
+TEST_CASE("pull: a signal ends it by its own hand, and the next one goes on", "[06][pull][kill]") {
+    TransferFixture at;
+    const Reference name = at.reference("a:1");
+    const Image image = make_image(at.store, name, 1, 1);
+    push(at.store, name, {}, {});
+    const int signal = GENERATE(SIGINT, SIGTERM);
+    CAPTURE(signal);
+    const std::string layer = at.store.manifest(image).layers.front().digest.text();
+    const fs::path pid = at.directory.path() / "pid";
+    at.tamper = [&](HttpExchange& exchange) {
+        if (exchange.request().path.ends_with(layer)) {
+            ::kill(std::stoi(read_file(pid)), signal);
+        }
+        return false;
+    };
+    const std::string pull_it = fmt::format("{} pull --data-root {} {} >/dev/null 2>&1",
+                                            program_path("drydock-06").native(),
+                                            at.other.data_root().native(), to_string(name));
+    const std::string command = fmt::format("echo $$ > {}; exec {}", pid.native(), pull_it);
+    const int status = std::system(command.c_str());  // NOLINT(concurrency-mt-unsafe)
+    REQUIRE(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 128 + signal);
+    CHECK(is_consistent(at.other));
+    at.tamper = {};
+    CHECK(pull(at.other, name, {}, {}) == image.manifest.digest.text());
 }
 
 TEST_CASE("pull: bytes that a killed one left are not fetched again", "[06][pull][kill]") {
