@@ -13,6 +13,7 @@
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
+#include "03-cgroups/program_memory.hpp"
 #include "06-registry/http_server.hpp"
 
 #include "housekeeping.hpp"
@@ -168,6 +169,7 @@ void serve_registry(const ServeOptions& options,
         server.stop();
     });
     listening(front ? "https://" + front->address() : server.addresses().front());
+    release_program_pages();
     server.run();
     waiter.request_stop();
     waiter.join();

@@ -46,6 +46,24 @@ TEST_CASE("drydock-06 serve: killed within an upload it starts again clean", "[0
     CHECK(serving.end(SIGTERM) == 0);
 }
 
+TEST_CASE("drydock-06 serve: waits in less than 10 MiB", "[06][program]") {
+    if (kSanitized) {
+        skip_test("a program with sanitizers is larger");
+        return;
+    }
+    const TempDir directory("drydock-test-");
+    const ServingProgram serving(directory.path() / "root");
+    const auto resident_kib = [&] {
+        const std::string status = read_file(fmt::format("/proc/{}/status", serving.pid()));
+        return std::stoul(status.substr(status.find("VmRSS:") + 6));
+    };
+    constexpr unsigned long kTenMiB = 10 * 1024;
+    for (int i = 0; i < 500 && resident_kib() >= kTenMiB; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    CHECK(resident_kib() < kTenMiB);
+}
+
 TEST_CASE("drydock-06: push and pull as programs, wrong use in one line", "[06][program]") {
     TransferFixture at;
     const Reference name = at.reference("a:1");

@@ -50,6 +50,7 @@ class ServingProgram {
     }
     /// Empty when it ended before it listened.
     [[nodiscard]] const std::string& address() const { return address_; }
+    [[nodiscard]] pid_t pid() const { return child_.pid(); }
     void signal(int number) { child_.signal(number); }
     int end(int number) {
         child_.signal(number);
