@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "01-chroot/exit_status.hpp"
+#include "01-chroot/printable.hpp"
 
 namespace drydock {
 
@@ -16,8 +17,9 @@ SetupError::SetupError(const std::string& what, std::error_code code, int exit_s
 
 int report_current_exception(std::string_view program) noexcept {
     const auto print = [&](const char* what) {
+        // An error may be about a name that somebody else chose.
         static_cast<void>(std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()),
-                                       program.data(), what));
+                                       program.data(), printable(what, true).c_str()));
     };
     try {
         throw;

@@ -64,9 +64,7 @@ stage03::Options options_from(const oci::Config& config, const fs::path& bundle)
     check_sysctls(linux_.sysctl, options.own_namespaces);
     options.sysctl = linux_.sysctl;
     if (linux_.seccomp) {
-        options.seccomp = seccomp_profile_from(*linux_.seccomp);
-        options.seccomp_agent = {.socket = linux_.seccomp->listener_path,
-                                 .metadata = linux_.seccomp->listener_metadata};
+        set_seccomp(*linux_.seccomp, options);
     }
     return options;
 }

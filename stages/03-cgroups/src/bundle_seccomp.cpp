@@ -155,6 +155,14 @@ SeccompProfile seccomp_profile_from(const oci::Seccomp& seccomp) {
     return profile;
 }
 
+void set_seccomp(const oci::Seccomp& seccomp, stage03::Options& options) {
+    options.seccomp = seccomp_profile_from(seccomp);
+    if ((options.seccomp->flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0) {
+        options.seccomp_agent = {.socket = seccomp.listener_path,
+                                 .metadata = seccomp.listener_metadata};
+    }
+}
+
 std::vector<std::string_view> seccomp_action_names() {
     return names_of(kSeccompActions);
 }

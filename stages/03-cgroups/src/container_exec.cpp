@@ -142,10 +142,8 @@ PreparedExec prepare_exec(const ExecRequest& request) {
                       .pidfd = open_pidfd(state.init.pid)};
     stage03::Options& options = exec.options;
     if (config.linux_.seccomp) {
-        options.seccomp = seccomp_profile_from(*config.linux_.seccomp);
-        if (!config.linux_.seccomp->listener_path.empty()) {
-            throw NotImplemented("exec in a container with linux.seccomp.listenerPath");
-        }
+        set_seccomp(*config.linux_.seccomp, options);
+        options.hook_state = [text = state_json(state)](std::string_view, pid_t) { return text; };
     }
     options.walk = request.walk;
     options.keyring = keyring_name(request.id);
@@ -155,6 +153,12 @@ PreparedExec prepare_exec(const ExecRequest& request) {
     exec.target = {.pidfd = exec.pidfd.get(),
                    .namespaces = foreign_namespaces(state.init.pid),
                    .cgroup = state.cgroup};
+    if (!options.seccomp_agent.socket.empty() && !options.no_new_privs &&
+        (exec.target.namespaces & CLONE_NEWPID) != 0) {
+        // The filter is loaded before the process has the pid that the agent has to be told.
+        throw NotImplemented(
+            "exec without noNewPrivileges in a container with linux.seccomp.listenerPath");
+    }
     if (request.console_fd >= 0) {
         options.terminal.socket = request.console_fd;
     } else if (request.detach || !request.console_socket.empty()) {

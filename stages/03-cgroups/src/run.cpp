@@ -61,6 +61,12 @@ bool enters_pid_namespace(const Start& s) {
 bool has_agent(const Start& s) {
     return !s.options.seccomp_agent.socket.empty();
 }
+bool tells_agent_early(const Start& s) {
+    return has_agent(s) && !s.options.no_new_privs;
+}
+bool tells_agent_last(const Start& s) {
+    return has_agent(s) && s.options.no_new_privs;
+}
 bool has_initial_cpus(const Start& s) {
     return !s.options.exec_cpus.initial.empty();
 }
@@ -131,6 +137,7 @@ constexpr Step<Start> kSteps[] = {
 // One more process in a container. It enters the PID namespace last, when it holds nothing any more
 // that those who see it there could take from it (CVE-2016-9962).
 constexpr Step<Start> kExecSteps[] = {
+    {"seccomp-agent",  Side::Host,  connect_to_agent,                                                   "seccomp_unotify(2)", has_agent},
     {"clone",          Side::Host,  [](Start& s) { s.walk.clone(0, s.is_born_inside() ? s.group.clone_fd() : -1); },                         "clone(2)"},
     {"attributes",     Side::Child, [](Start& s) { set_attributes(s.options.attributes); },             "proc(5), sched_setattr(2), personality(2)"},
     {"initial-cpus",   Side::Child, [](Start& s) { set_cpu_affinity(s.options.exec_cpus.initial); },    "sched_setaffinity(2)", has_initial_cpus},
@@ -143,6 +150,7 @@ constexpr Step<Start> kExecSteps[] = {
     {"workdir",        Side::Child, [](Start& s) { enter_workdir(s.options.command); },                 "chdir(2)"},
     {"rlimits",        Side::Child, [](Start& s) { set_rlimits(s.options.rlimits); },                   "setrlimit(2)"},
     {"seccomp-early",  Side::Child, [](Start& s) { load_filter(s, true); },                             "seccomp(2)"},
+    {"tell-agent",     Side::Host,  tell_agent,                                                         "seccomp_unotify(2)", tells_agent_early},
     {"bounding-set",   Side::Child, [](Start& s) { bound_capabilities(bound_of(s)); },                  "capabilities(7), Capability bounding set"},
     {"user",           Side::Child, switch_user,                                                        "credentials(7)"},
     {"capabilities",   Side::Child, [](Start& s) { set_capabilities(wanted_capabilities(s)); },         "capabilities(7)"},
@@ -153,6 +161,7 @@ constexpr Step<Start> kExecSteps[] = {
     {"controlling-terminal", Side::Child, [](Start&) { take_controlling_terminal(); },                  "ioctl_tty(2), TIOCSCTTY", has_terminal},
     {"outlive-host",   Side::Child, [](Start& s) { s.walk.outlive_host(); },                            "prctl(2), PR_SET_PDEATHSIG", is_detached},
     {"seccomp",        Side::Child, [](Start& s) { load_filter(s, false); },                            "seccomp(2)"},
+    {"tell-agent-last", Side::Host, tell_agent,                                                         "seccomp_unotify(2)", tells_agent_last},
     {"exec",           Side::Child, [](Start& s) { exec_command(s.options.command); },                  "execve(2)"},
 };
 // clang-format on

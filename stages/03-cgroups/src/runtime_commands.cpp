@@ -21,6 +21,7 @@
 #include "01-chroot/command_line.hpp"
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
+#include "01-chroot/printable.hpp"
 #include "03-cgroups/default_config.hpp"
 #include "03-cgroups/lifecycle.hpp"
 
@@ -272,7 +273,7 @@ void print_list(const fs::path& root, const IdFlags& list) {
         text += list.quiet ? state.id + "\n"
                            : fmt::format("{:<24} {:>8} {:<10} {:<32} {}\n", state.id,
                                          status == "stopped" ? 0 : state.init.pid, status,
-                                         state.created, state.bundle.native());
+                                         state.created, printable(state.bundle.native()));
     }
     print_text(text);
 }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "01-chroot/file.hpp"
+#include "01-chroot/printable.hpp"
 #include "03-cgroups/state.hpp"
 
 namespace drydock {
@@ -54,8 +55,7 @@ void open_runtime_log(const std::filesystem::path& file, LogFormat format, bool 
 
 void say(std::string_view text) {
     if (!text.empty()) {
-        static_cast<void>(std::fprintf(stderr, "drydock-runtime: %.*s\n",
-                                       static_cast<int>(text.size()), text.data()));
+        static_cast<void>(std::fprintf(stderr, "drydock-runtime: %s\n", printable(text).c_str()));
         append("info", text);
     }
 }
@@ -65,8 +65,8 @@ void warn(std::string_view text) {
         return;
     }
     if (!runtime_log().file) {
-        static_cast<void>(std::fprintf(stderr, "drydock-runtime: warning: %.*s\n",
-                                       static_cast<int>(text.size()), text.data()));
+        static_cast<void>(
+            std::fprintf(stderr, "drydock-runtime: warning: %s\n", printable(text).c_str()));
     }
     append("warning", text);
 }

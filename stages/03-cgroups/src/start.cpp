@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "01-chroot/check.hpp"
 #include "01-chroot/descriptors.hpp"
 #include "01-chroot/file.hpp"
 #include "02-namespaces/join.hpp"
 #include "02-namespaces/seccomp_bpf.hpp"
+#include "02-namespaces/terminal_proxy.hpp"
 
 #include "hook_process.hpp"
 #include "seccomp_agent.hpp"
@@ -114,8 +116,11 @@ void load_filter(Start& s, bool early) {
     if (s.filter.empty() || early == s.options.no_new_privs) {
         return;
     }
-    const UniqueFd listener = load_seccomp(s.filter, s.options.seccomp->flags);
-    if (listener && s.agent) {
+    UniqueFd listener = load_seccomp(s.filter, s.options.seccomp->flags);
+    if (listener && s.target) {
+        send_descriptor(s.listener_sent.get(), listener.get());
+        s.listener = std::move(listener);  // to close it is a call that may be asked about
+    } else if (listener && s.agent) {
         send_to_seccomp_agent(s.agent.get(), s.agent_message, listener.get());
         s.agent = UniqueFd();
     }
@@ -123,6 +128,21 @@ void load_filter(Start& s, bool early) {
 
 void connect_to_agent(Start& s) {
     s.agent = connect_to_socket(s.options.seccomp_agent.socket, SOCK_STREAM);
+    if (s.target) {
+        ConsoleSockets way = make_console_sockets();
+        s.listener_got = std::move(way.host);
+        s.listener_sent = std::move(way.child);
+    }
+}
+
+void tell_agent(Start& s) {
+    const UniqueFd listener = receive_descriptor(s.listener_got.get());
+    const pid_t pid = s.walk.child().pid();
+    send_to_seccomp_agent(s.agent.get(),
+                          seccomp_agent_message(pid, s.options.seccomp_agent.metadata,
+                                                s.options.hook_state("running", pid)),
+                          listener.get());
+    s.agent = UniqueFd();
 }
 
 void write_agent_message(Start& s) {
@@ -143,8 +163,11 @@ void give_terminal(Start& s) {
 
 void close_what_is_the_hosts(Start& s) {
     std::vector<int> keep = {0, 1, 2, s.options.start_gate, s.walk.meeting_descriptor()};
-    if (s.agent) {
+    if (s.agent && !s.target) {
         keep.push_back(s.agent.get());
+    }
+    if (s.listener_sent) {
+        keep.push_back(s.listener_sent.get());
     }
     for (unsigned i = 0; i < s.options.command.preserved_fds; ++i) {
         keep.push_back(3 + static_cast<int>(i));

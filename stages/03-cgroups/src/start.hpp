@@ -46,6 +46,9 @@ struct Start final : Running {
     std::vector<UniqueFd> prepared_mounts{};
     UniqueFd agent{};             ///< a connection to the seccomp agent, where there is one
     std::string agent_message{};  ///< what it is told
+    UniqueFd listener_sent{};     ///< of an exec: the child's end, by which the listener comes
+    UniqueFd listener_got{};      ///< ... to the host, who knows the child's last pid
+    UniqueFd listener{};          ///< in the child, until execve closes it
     Cgroup group{};
     Walk walk;  // last, so first to go: the container ends before what it uses does
 };
@@ -66,6 +69,10 @@ void load_filter(Start& s, bool early);
 void connect_to_agent(Start& s);
 /// While /proc is the host's: it knows us by the pid that we have there.
 void write_agent_message(Start& s);
+/// Of an exec: the listener comes from the child and goes to the agent. The host does it, because
+/// the child does not know its pid on the host once it is in the container, and must not wait for
+/// anything between its filter and the agent's having the listener: that may be asked about.
+void tell_agent(Start& s);
 
 /// The terminal of the container is the command's; its other end goes to who asked for it.
 void give_terminal(Start& s);

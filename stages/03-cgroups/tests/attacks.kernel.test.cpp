@@ -211,9 +211,31 @@ TEST_CASE("attack B2: what a container types into the terminal that it inherits 
         return waiting;
     };
     CHECK(typed_by({}) == 0);
-    if (drydock::read_file("/proc/sys/dev/tty/legacy_tiocsti") == "1\n") {
+    const fs::path switched = "/proc/sys/dev/tty/legacy_tiocsti";  // since Linux 6.2
+    if (!fs::exists(switched) || drydock::read_file(switched) == "1\n") {
         CHECK(typed_by({"--without", "session"}) > 0);  // the attack itself works
     }
+}
+
+TEST_CASE("attack B3: names that a terminal would obey are written out", "[03][attack]") {
+    constexpr const char* kEscape = "\x1b";
+    // Of a command that is not there, of a property that is unknown, of a bundle's directory.
+    SpecParts parts = script("true");
+    parts.args = R"(["\u001b]52;c;aGk=\u0007"])";
+    parts.linux_extra = R"("\u001b[2J": 1, )";
+    const Life life(parts);
+    const Outcome failed = life.fixture().run(life.id());
+    CHECK(failed.status != 0);
+    CHECK_THAT(failed.err, ContainsSubstring("\\x1b]52;c;aGk=\\x07") &&
+                               ContainsSubstring("\\x1b[2J") && !ContainsSubstring(kEscape));
+    const fs::path moved = life.fixture().root().parent_path() / (std::string("b") + kEscape + "c");
+    life.fixture().write(spec_text(script("true")));
+    fs::rename(life.fixture().bundle(), moved);
+    CHECK(
+        run_to_files(life.fixture().runtime({"create", "-b", moved.native(), life.id()})).status ==
+        0);
+    const Outcome listed = run_program(life.fixture().runtime({"list"}));
+    CHECK_THAT(listed.out, ContainsSubstring("b\\x1bc") && !ContainsSubstring(kEscape));
 }
 
 TEST_CASE("attack B4: keys of the host's session are out of reach", "[03][attack]") {

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "testing/catch.hpp"
+#include "testing/skip.hpp"
 
 #include "conformance_bundle.hpp"
 
@@ -185,7 +186,14 @@ TEST_CASE("config.md, Mounts: uidMappings of a mount change the owners that are 
     bundle.config["mounts"].back()["uidMappings"] = maps;
     bundle.config["mounts"].back()["gidMappings"] = maps;
     bundle.shell("stat -c %u:%g /mnt/file");
-    CHECK(bundle.run().out == "7000:7000\n");
+    const Outcome outcome = bundle.run();
+    if (outcome.err.find("MOUNT_ATTR_IDMAP") != std::string::npos &&
+        outcome.err.find("Invalid argument") != std::string::npos) {
+        skip_test("the file system of temporary files takes no ID maps (tmpfs: before Linux 6.3)");
+        return;
+    }
+    INFO(outcome.err);
+    CHECK(outcome.out == "7000:7000\n");
 }
 
 TEST_CASE("config.md, Process: cwd, args and env are the command's", "[03][conformance]") {

@@ -24,6 +24,7 @@
 
 #include "bundle_fixture.hpp"
 #include "conformance_bundle.hpp"
+#include "life.hpp"
 
 using drydock::check;
 using drydock::Child;
@@ -77,6 +78,27 @@ Told receive_told(int socket) {
             .listener = UniqueFd(fd)};
 }
 
+/// The next one that comes to the agent.
+Told next_told(const UniqueFd& listening) {
+    REQUIRE(is_readable(listening.get()));
+    const UniqueFd connection(::accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    REQUIRE(is_readable(connection.get()));
+    Told told = receive_told(connection.get());
+    REQUIRE(told.listener);
+    return told;
+}
+
+/// Lets the next call that is asked about fail.
+void answer(const UniqueFd& listener, int error) {
+    REQUIRE(is_readable(listener.get()));
+    seccomp_notif asked{};
+    REQUIRE(::ioctl(listener.get(), SECCOMP_IOCTL_NOTIF_RECV, &asked) == 0);
+    seccomp_notif_resp answer{};
+    answer.id = asked.id;
+    answer.error = -error;
+    REQUIRE(::ioctl(listener.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0);
+}
+
 }  // namespace
 
 TEST_CASE("config-linux.md, Seccomp: SCMP_ACT_TRACE without a tracer is ENOSYS",
@@ -119,25 +141,63 @@ TEST_CASE("config-linux.md, Seccomp: SCMP_ACT_NOTIFY asks who listens at listene
     bundle.write();
     const std::string id = ConformanceBundle::id();
     Child runtime = start_program(bundle.command({"run", "-b", bundle.directory().native(), id}));
-    REQUIRE(is_readable(listening.get()));
-    const UniqueFd connection(::accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    REQUIRE(is_readable(connection.get()));
-    const Told told = receive_told(connection.get());
-    REQUIRE(told.listener);
+    const Told told = next_told(listening);
     CHECK(told.message.at("fds") == json({"seccompFd"}));
     CHECK(told.message.at("metadata") == "for the agent");
     CHECK(told.message.at("state").at("id") == id);
     CHECK(drydock::parent_of(told.message.at("pid").get<pid_t>()) == runtime.pid());
-    REQUIRE(is_readable(told.listener.get()));
-    seccomp_notif asked{};
-    REQUIRE(::ioctl(told.listener.get(), SECCOMP_IOCTL_NOTIF_RECV, &asked) == 0);
-    seccomp_notif_resp answer{};
-    answer.id = asked.id;
-    answer.error = -ENOSPC;
-    REQUIRE(::ioctl(told.listener.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0);
+    answer(told.listener, ENOSPC);
     CHECK(runtime.wait() == 1);
     CHECK_THAT(drydock::read_file(bundle.rootfs() / "tmp/said"),
                ContainsSubstring("No space left on device"));
+}
+
+TEST_CASE("config-linux.md, Seccomp: a listenerPath that nothing asks is left alone",
+          "[03][conformance]") {
+    ConformanceBundle bundle;
+    bundle.linux_part()["seccomp"] = profile("SCMP_ACT_ERRNO", {"mkdir", "mkdirat"});
+    bundle.linux_part()["seccomp"]["listenerPath"] = "/nowhere/at/all";
+    bundle.shell("mkdir /tmp/x || echo refused");
+    CHECK(bundle.run().out == "refused\n");
+}
+
+TEST_CASE("exec: SCMP_ACT_NOTIFY asks who listens at listenerPath", "[03][exec]") {
+    for (const bool own_pids : {true, false}) {
+        CAPTURE(own_pids);
+        ConformanceBundle bundle;
+        const auto path = bundle.host("agent") / "socket";
+        const UniqueFd listening = listen_at(path);
+        bundle.linux_part()["seccomp"] = profile("SCMP_ACT_NOTIFY", {"mkdir", "mkdirat"});
+        bundle.linux_part()["seccomp"]["listenerPath"] = path.native();
+        if (!own_pids) {
+            bundle.linux_part()["namespaces"].erase(0);
+        }
+        bundle.shell("exec busybox sleep 1000");
+        bundle.write();
+        const std::string id = ConformanceBundle::id();
+        REQUIRE(run_to_files(bundle.command({"run", "-d", "-b", bundle.directory().native(), id}))
+                    .status == 0);
+        const Told first = next_told(listening);
+        std::vector<std::string> exec = {"exec"};
+        if (own_pids) {
+            // Its filter comes before it has the pid that the agent is to be told.
+            const Outcome refused = run_program(bundle.command({"exec", id, "/bin/true"}));
+            CHECK(refused.status != 0);
+            CHECK_THAT(refused.err, ContainsSubstring("not implemented: exec without noNewPriv"));
+            exec.emplace_back("--no-new-privs");
+        }
+        exec.insert(exec.end(), {id, "/bin/sh", "-c", "exec 2>/tmp/said; mkdir /tmp/x"});
+        Child runtime = start_program(bundle.command(exec));
+        const Told told = next_told(listening);
+        CHECK(told.message.at("state").at("id") == id);
+        CHECK(told.message.at("state").at("pid") == first.message.at("pid"));
+        CHECK(drydock::parent_of(told.message.at("pid").get<pid_t>()) == runtime.pid());
+        answer(told.listener, ENOSPC);
+        CHECK(runtime.wait() == 1);
+        CHECK_THAT(drydock::read_file(bundle.rootfs() / "tmp/said"),
+                   ContainsSubstring("No space left on device"));
+        CHECK(run_program(bundle.command({"delete", "--force", id})).status == 0);
+    }
 }
 
 TEST_CASE("bad input: SCMP_ACT_NOTIFY without a listener, or about its own way, is refused",

@@ -134,7 +134,7 @@ TEST_CASE("exec: a slow reader holds up the exec alone, and no memory is needed"
     SocketPair pair = socket_pair();
     const long before = memory_of(started.shim_pidfd, "Pss_Anon");
     ShimExec exec = drydock::shim_exec(
-        fixture.bundle(), {.process = process("busybox head -c 1073741824 /dev/zero"),
+        fixture.bundle(), {.process = process("busybox head -c 134217728 /dev/zero"),
                            .attachment = drydock::Attachment{.socket = std::move(pair.theirs)}});
     std::size_t got = 0;
     std::array<char, 65536> buffer{};

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "01-chroot/printable.hpp"
+
 namespace drydock {
 namespace {
 
@@ -89,7 +91,7 @@ std::string history_table(const ImageStore& store, const Image& image) {
         }
         const std::string id = i + 1 == config.history.size() ? short_id(image) : "<missing>";
         result = fmt::format("{:<14} {:<20} {:<60} {}\n", id, human_age(step.created),
-                             step.created_by.substr(0, 60), human_size(size)) +
+                             printable(step.created_by).substr(0, 60), human_size(size)) +
                  result;
     }
     return fmt::format("{:<14} {:<20} {:<60} {}\n", "IMAGE", "CREATED", "CREATED BY", "SIZE") +

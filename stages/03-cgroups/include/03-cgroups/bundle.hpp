@@ -30,6 +30,10 @@ stage03::Options options_from_process(const oci::Process& process);
 /// @throws InputError with the JSON pointer; NotImplemented
 SeccompProfile seccomp_profile_from(const oci::Seccomp& seccomp);
 
+/// The filter, and who listens when it asks. A listener that nothing asks is not connected to.
+/// @throws InputError with the JSON pointer; NotImplemented
+void set_seccomp(const oci::Seccomp& seccomp, stage03::Options& options);
+
 /// Reads `bundle`/config.json and checks that its root is a directory.
 /// @param id names the cgroup, unless linux.cgroupsPath does
 /// @param config_file read instead of that; "": not

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "01-chroot/error.hpp"
+#include "01-chroot/printable.hpp"
 #include "07-compose/cli/format.hpp"
 
 namespace drydock::cli {
@@ -102,7 +103,7 @@ std::string list_text(const Listing& listing, const std::vector<json>& rows) {
     for (const json& row : rows) {
         std::vector<std::string> cells;
         for (const auto& [heading, name] : listing.columns) {
-            cells.push_back(row.at(name).get<std::string>());
+            cells.push_back(printable(row.at(name).get<std::string>()));
         }
         table.add(std::move(cells));
     }
