@@ -78,7 +78,7 @@ struct AttachFixture : BundleFixture {
     }
     [[nodiscard]] std::filesystem::path log() const { return bundle() / "log"; }
     StartedContainer start() { return start_shim(std::move(request)); }
-    /// All that was logged, of all files of the log.
+    /// All that was logged, of all files of the log, but for a line that is still being written.
     [[nodiscard]] std::string logged() const {
         std::string text;
         for (unsigned age = 100; age-- > 0;) {
@@ -86,7 +86,7 @@ struct AttachFixture : BundleFixture {
                 continue;
             }
             std::istringstream lines(read_file(rotated_name(log(), age), std::size_t{512} << 20U));
-            for (std::string line; std::getline(lines, line);) {
+            for (std::string line; std::getline(lines, line) && !lines.eof();) {
                 text += nlohmann::json::parse(line).at("log").get<std::string>();
             }
         }
@@ -118,7 +118,7 @@ inline void kill_it(const StartedContainer& started) {
 
 inline pid_t pid_of(const UniqueFd& pidfd) {
     std::istringstream lines(read_file("/proc/self/fdinfo/" + std::to_string(pidfd.get())));
-    for (std::string line; std::getline(lines, line);) {
+    for (std::string line; std::getline(lines, line) && !lines.eof();) {
         if (line.starts_with("Pid:")) {
             return std::stoi(line.substr(4));
         }
@@ -129,7 +129,7 @@ inline pid_t pid_of(const UniqueFd& pidfd) {
 /// A field of /proc/PID/smaps_rollup, in KiB.
 inline long memory_of(const UniqueFd& pidfd, const std::string& field) {
     std::istringstream lines(read_file("/proc/" + std::to_string(pid_of(pidfd)) + "/smaps_rollup"));
-    for (std::string line; std::getline(lines, line);) {
+    for (std::string line; std::getline(lines, line) && !lines.eof();) {
         if (line.starts_with(field + ":")) {
             return std::stol(line.substr(field.size() + 1));
         }
