@@ -87,6 +87,18 @@ TEST_CASE("drydock-04 apply, diff: unpack and pack the same layer, and print its
     CHECK(is_empty_of_leftovers(dir.path()));
 }
 
+TEST_CASE("drydock-04 apply: a directory whose archive does not name it has mode 0755",
+          "[04][program][umask]") {
+    const TempDir dir("drydock-test");
+    const fs::path archive = dir.path() / "a.tar";
+    std::ofstream(archive, std::ios::binary) << tar_of({file("f")});
+    const mode_t before = ::umask(077);
+    const Outcome applied = run_program({"drydock-04", "apply", archive, dir.path() / "out"});
+    ::umask(before);
+    CHECK(applied.status == 0);
+    CHECK(fs::status(dir.path() / "out").permissions() == fs::perms(0755));
+}
+
 TEST_CASE("drydock-04 apply: each error is one line, and leaves nothing", "[04][program]") {
     const Archives archives;
     const fs::path dir = archives.dir.path();

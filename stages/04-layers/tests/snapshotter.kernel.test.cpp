@@ -278,6 +278,20 @@ TEST_CASE("Snapshotter: what is removed is gone, and a key is taken once", "[04]
     }
 }
 
+TEST_CASE("Snapshotter: roots that no archive names have mode 0755 under any umask",
+          "[04][snapshotter][umask]") {
+    Stores stores;
+    const mode_t before = ::umask(077);
+    stores.add({file("f")});
+    const ActiveSnapshot empty = stores.snapshots.prepare("empty", {});
+    const ActiveSnapshot over = stores.snapshots.prepare("over", stores.chains);
+    ::umask(before);
+    const auto mode_of = [](const fs::path& path) { return fs::status(path).permissions(); };
+    CHECK(mode_of(stores.snapshots.layer_directory(stores.chains[0])) == fs::perms(0755));
+    CHECK(mode_of(empty.upper) == fs::perms(0755));
+    CHECK(mode_of(over.upper) == fs::perms(0755));
+}
+
 TEST_CASE("Snapshotter: a stack of 200 layers is mounted, and its top wins", "[04][snapshotter]") {
     Stores stores;
     for (int i = 0; i < 200; ++i) {
