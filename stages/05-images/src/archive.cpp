@@ -15,6 +15,7 @@
 #include "01-chroot/file.hpp"
 #include "04-layers/chain_id.hpp"
 #include "04-layers/tar_reader.hpp"
+#include "05-images/image_garbage.hpp"
 #include "05-images/strict_json.hpp"
 
 #include "archive_layout.hpp"
@@ -384,6 +385,7 @@ std::vector<LoadedImage> named(ImageStore& store, const std::vector<Found>& foun
 // [region: load-images]
 std::vector<LoadedImage> load_images(ImageStore& store, int in,
                                      const std::string& name_for_errors) {
+    const StoreLease lease(store);  // its blobs and layers belong to no image yet
     Additions additions(store);
     std::vector<Found> found;
     std::vector<Image> images;

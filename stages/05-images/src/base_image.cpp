@@ -102,14 +102,13 @@ Image ensure_base_image(ImageStore& store) {
     const std::uint64_t size = layer.size();
     const Digest digest = layer.commit();
 
-    constexpr const char* kLongAgo = "1970-01-01T00:00:00Z";
     oci::ImageConfig config;
-    config.created = kLongAgo;
+    config.created = embedded_busybox_time();
     config.platform = host_platform();
     config.config.env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
     config.config.cmd = std::vector<std::string>{"sh"};
     config.diff_ids = {digest};  // it is not compressed
-    config.history = {{.created = kLongAgo,
+    config.history = {{.created = config.created,
                        .created_by = "busybox-static of the distribution Drydock was built on"}};
     return store.put_image(
         config,

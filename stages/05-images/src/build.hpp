@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -17,9 +18,11 @@
 #include "build_cache.hpp"
 #include "build_context.hpp"
 #include "build_copy.hpp"
+#include "build_graph.hpp"
 #include "build_mounts.hpp"
 #include "build_plan.hpp"
 #include "build_state.hpp"
+#include "build_text.hpp"
 
 namespace drydock {
 
@@ -38,7 +41,8 @@ struct RunArgs {
 /// Arguments that need no ARG.
 bool is_proxy_arg(const std::string& name);
 
-/// One build while it runs. What it does is in three files: builder.cpp has the order of things,
+/// One build while it runs: every stage in a thread of its own. What it does is in four files:
+/// builder.cpp has the order of things, build_stages.cpp what stages want of each other,
 /// build_step_run.cpp RUN, build_step_copy.cpp COPY and ADD.
 class Build {
   public:
@@ -49,12 +53,18 @@ class Build {
 
   private:
     void say(const std::string& text) { on_event_({BuildEvent::Kind::Stream, text}); }
-    void check_cancelled() const;
+    void say(const BuildState& state, const std::string& text) { text_.say(state.stage, text); }
+    [[nodiscard]] bool is_cancelled();
+    void check_cancelled();
     [[noreturn]] void refuse(int line, std::string_view what) const;
     [[nodiscard]] const Dockerfile& dockerfile() const { return context_.dockerfile; }
-    void begin_step(const std::string& text);
+    void begin_step(BuildState& state, const std::string& text);
+    void use_arg(const std::string& name);
 
+    void begin_stages();
     void build_stage(std::size_t number);
+    void build_steps(std::size_t number);
+    const BuildState& built_stage(std::size_t number);
     void run_triggers(BuildState& state, const BuildStage& stage);
     void named_step(BuildState& state, const Instruction& instruction,
                     std::string_view said_by = {});
@@ -77,15 +87,13 @@ class Build {
     const CopyTree& fetch(CopyPlan& plan, const Instruction& instruction, const std::string& url);
     std::string expanded_flag(const BuildState& state, const Instruction& instruction,
                               const char* name) const;
-    const LayerView& tree_of(const std::string& name);
-    std::vector<Digest> chains_of(const BuildState& state) {
-        return store_.unpack(state.layers, state.config.diff_ids, "build");
-    }
+    const LayerView& tree_of(const std::string& name, std::size_t before);
+    std::vector<Digest> chains_of(const BuildState& state);
 
-    Digest key_of(const BuildState& state, std::string_view instruction,
-                  std::string_view input) const;
-    bool take_cached(BuildState& state, const Digest& key);
-    void finish_step(BuildState& state, const Digest& key, const std::string& created_by,
+    StepKey key_of(const BuildState& state, std::string_view instruction,
+                   std::string_view input) const;
+    bool take_cached(BuildState& state, const StepKey& key);
+    void finish_step(BuildState& state, const StepKey& key, const std::string& created_by,
                      const std::optional<LayerBlob>& layer);
 
     void add_labels();
@@ -97,13 +105,21 @@ class Build {
     const std::function<void(const BuildEvent&)>& on_event_;
     BuildContext context_;
     BuildCache cache_;
-    BuildPlan plan_{};
-    std::set<std::string> consumed_args_{};
-    std::vector<BuildState> stages_{};
-    std::map<std::string, LayerView> trees_{};  ///< of stages and images that COPY --from named
-    int step_ = 0;
     std::optional<std::int64_t> epoch_{};  ///< $SOURCE_DATE_EPOCH
-    std::size_t current_ = 0;              ///< the stage that is being built
+    BuildText text_;
+    StepsUnderWay under_way_{};
+    std::mutex images_{};  ///< held while an image is fetched or unpacked: not twice at a time
+    std::mutex asking_{};  ///< held while the caller is asked whether it still wants the build
+
+    std::mutex mutex_{};  ///< of what the stages share, down to here:
+    BuildPlan plan_{};
+    std::vector<int> first_steps_{};  ///< by stage: how many steps are before it
+    std::set<std::string> consumed_args_{};
+    std::map<std::string, LayerView> trees_{};  ///< of stages and images that COPY --from named
+
+    std::vector<BuildState> stages_{};  ///< each is written by its own thread, and read when that
+                                        ///< has ended
+    BuildGraph graph_;                  ///< last: its threads end before anything else goes
 };
 
 }  // namespace drydock

@@ -12,10 +12,21 @@
 
 namespace drydock {
 
+/// All that a step depends on.
+struct StepKey {
+    std::string parent{};       ///< identifies everything below the step
+    std::string instruction{};  ///< what it says, variables replaced
+    std::string input{};        ///< digest of what it reads, if it reads something
+    std::string epoch{};        ///< $SOURCE_DATE_EPOCH, if it is set
+
+    [[nodiscard]] Digest digest() const;
+};
+
 /// What a step of an earlier build gave.
 struct CachedStep {
     std::string config{};                    ///< the image configuration after it, as it is stored
     std::optional<oci::Descriptor> layer{};  ///< the layer it made, if it made one
+    StepKey key{};  ///< what it was found by; all empty if it was not noted
 };
 
 /// Remembers what steps gave, by a key over all that they depend on:
@@ -25,15 +36,12 @@ class BuildCache {
   public:
     explicit BuildCache(const std::filesystem::path& data_root);
 
-    /// @param parent identifies everything below the step; @param instruction what it says,
-    /// variables replaced;
-    /// @param input digest of what it reads, if it reads something
-    static Digest key(std::string_view parent, std::string_view instruction,
-                      std::string_view input);
-
     /// Nothing when there is no entry, or it cannot be read: that is a miss, not an error.
-    [[nodiscard]] std::optional<CachedStep> find(const Digest& key) const;
-    void put(const Digest& key, const CachedStep& step) const;
+    [[nodiscard]] std::optional<CachedStep> find(const StepKey& key) const;
+    void put(const StepKey& key, const CachedStep& step) const;
+    /// What of `key`, which has no entry, is another than in the entry that is nearest to it: a
+    /// clause for a person, "the files it reads are others". Looks at every entry.
+    [[nodiscard]] std::string explain_miss(const StepKey& key) const;
     /// Every entry that can be read.
     [[nodiscard]] std::vector<CachedStep> list() const;
     /// Forgets all. @return how many there were

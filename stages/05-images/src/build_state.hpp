@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -20,6 +21,8 @@ struct BuildState {
     std::optional<Image> image{};  ///< while nothing was changed: the image that FROM named
     std::map<std::string, std::string> args{};  ///< of ARG in this stage, and what was given for it
     bool cmd_set_here = false;
+    std::size_t stage = 0;  ///< the stage that is being built
+    int step = 0;           ///< of the whole build: the number of the last step begun
 
     /// "sha256:…": the image's ID if the build ended here
     [[nodiscard]] std::string id() const;

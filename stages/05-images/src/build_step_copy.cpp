@@ -62,28 +62,6 @@ bool flag_is_set(const Instruction& instruction, const char* name) {
 
 }  // namespace
 
-const LayerView& Build::tree_of(const std::string& name) {
-    const auto known = trees_.find(name);
-    if (known != trees_.end()) {
-        return known->second;
-    }
-    const auto stage = stage_named_or_numbered(dockerfile(), name, current_);
-    std::vector<Digest> chains;
-    if (stage) {
-        if (stages_[*stage].config_text.empty()) {
-            // Named by a trigger, or by a variable: nobody could know before.
-            const std::size_t current = current_;
-            need_stage(plan_, dockerfile(), *stage);
-            build_stage(*stage);
-            current_ = current;
-        }
-        chains = chains_of(stages_[*stage]);
-    } else {
-        chains = store_.unpack(image_named(name));
-    }
-    return trees_.emplace(name, LayerView(layer_directories(store_, chains))).first->second;
-}
-
 std::string Build::expanded_flag(const BuildState& state, const Instruction& instruction,
                                  const char* name) const {
     const auto found = instruction.flags.find(name);
@@ -181,7 +159,7 @@ CopyPlan Build::plan_copy(BuildState& state, const Instruction& instruction) {
     };
     CopyPlan plan;
     const std::string from = expanded_flag(state, instruction, "from");
-    const LayerView& tree = from.empty() ? *context_.tree : tree_of(from);
+    const LayerView& tree = from.empty() ? *context_.tree : tree_of(from, state.stage);
     const std::string last = expanded(instruction.words.back());
     plan.destination = path_in_image(state.config.config, last);
     plan.parents = flag_is_set(instruction, "parents");
@@ -225,7 +203,8 @@ void Build::copy_step(BuildState& state, const Instruction& instruction) {
                        plan.options.gid, plan.options.mode ? plan.options.mode->text : "",
                        instruction.words.size(), flag_is_set(instruction, "unpack")}
             .dump());
-    const Digest key = key_of(state, canonical, plan.input);
+    const StepKey key = key_of(state, canonical, plan.input);
+    const StepsUnderWay::Claim claim = under_way_.claim(key.digest());
     if (take_cached(state, key)) {
         return;
     }

@@ -54,7 +54,7 @@ RunArgs Build::args_of_run(const BuildState& state) {
     for (const auto& [name, value] : request_.build_args) {
         if (value && is_proxy_arg(name) && !state.args.contains(name)) {
             result.hidden.push_back(fmt::format("{}={}", name, *value));
-            consumed_args_.insert(name);
+            use_arg(name);
         }
     }
     return result;
@@ -70,7 +70,7 @@ void Build::plan_mounts(const BuildState& state, const Instruction& instruction,
         const bool copies = mount.type == RunMount::Type::Bind || !mount.from.empty();
         const LayerView* tree = !copies              ? nullptr
                                 : mount.from.empty() ? &*context_.tree
-                                                     : &tree_of(mount.from);
+                                                     : &tree_of(mount.from, state.stage);
         mount.target = mount.target.empty() ? "/run/secrets/" + mount.id
                                             : path_in_image(state.config.config, mount.target);
         mounts.add(std::move(mount), tree, tree == &*context_.tree ? &context_.rules : nullptr);
@@ -86,11 +86,12 @@ void Build::run_step(BuildState& state, const Instruction& instruction) {
     const std::string network = flag == instruction.flags.end() || flag->second == "default"
                                     ? request_.network
                                     : flag->second;
-    const Digest key =
+    const StepKey key =
         key_of(state,
                fmt::format("RUN {}",
                            nlohmann::json{args.named, command.words, network, mounts.key()}.dump()),
                "");
+    const StepsUnderWay::Claim claim = under_way_.claim(key.digest());
     if (take_cached(state, key)) {
         return;
     }
@@ -111,11 +112,12 @@ void Build::run_step(BuildState& state, const Instruction& instruction) {
     const Bundle bundle = make_bundle(store_, state.config.config, chains, options,
                                       {.directory = workspace.bundle(), .key = workspace.key()});
     const std::string short_key = workspace.key().substr(6, 12);
-    say(fmt::format(" ---> Running in {}\n", short_key));
+    say(state, fmt::format(" ---> Running in {}\n", short_key));
     const int status = run_with_output(
         workspace.bundle(), workspace.key(),
         request_.runtime_root.empty() ? store_.data_root() / "runtime" : request_.runtime_root,
-        [&](std::string_view text) { say(std::string(text)); }, request_.cancelled);
+        [&](std::string_view text) { say(state, std::string(text)); },
+        [&] { return graph_.has_failed() || is_cancelled(); });
     check_cancelled();
     if (status != 0) {
         throw SetupError(
@@ -124,7 +126,7 @@ void Build::run_step(BuildState& state, const Instruction& instruction) {
     }
     mounts.remove_stubs(bundle.upper);
     const LayerBlob layer = workspace.commit(epoch_);
-    say(fmt::format("Removing intermediate container {}\n", short_key));
+    say(state, fmt::format("Removing intermediate container {}\n", short_key));
     const std::string prefix =
         args.named.empty() ? ""
                            : fmt::format("|{} {} ", args.named.size(), fmt::join(args.named, " "));

@@ -72,7 +72,9 @@ Build::Build(ImageStore& store, const BuildRequest& request,
       on_event_(on_event),
       context_(open_context(store, request)),
       cache_(store.data_root()),
-      epoch_(request.source_date_epoch) {
+      epoch_(request.source_date_epoch),
+      text_([this](const std::string& text) { say(text); }),
+      graph_([this](std::size_t stage) { build_stage(stage); }) {
     const auto given = request.build_args.find("SOURCE_DATE_EPOCH");
     if (!epoch_ && given != request.build_args.end() && given->second) {
         epoch_ = seconds_of(*given->second);
@@ -80,8 +82,16 @@ Build::Build(ImageStore& store, const BuildRequest& request,
     }
 }
 
-void Build::check_cancelled() const {
-    if (request_.cancelled && request_.cancelled()) {
+bool Build::is_cancelled() {
+    const std::lock_guard lock(asking_);
+    return request_.cancelled && request_.cancelled();
+}
+
+void Build::check_cancelled() {
+    if (graph_.has_failed()) {
+        throw StageAbandoned();
+    }
+    if (is_cancelled()) {
         throw SetupError("build cancelled", std::make_error_code(std::errc::operation_canceled),
                          kInterrupted);
     }
@@ -91,24 +101,33 @@ void Build::refuse(int line, std::string_view what) const {
     throw InputError(fmt::format("{}:{}: {}", dockerfile().name, line, what));
 }
 
-void Build::begin_step(const std::string& text) {
+void Build::begin_step(BuildState& state, const std::string& text) {
     check_cancelled();
-    say(fmt::format("Step {}/{} : {}\n", ++step_, plan_.steps, text));
+    int steps = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        steps = plan_.steps;
+    }
+    say(state, fmt::format("Step {}/{} : {}\n", ++state.step, steps, text));
 }
 
-/// The time that a build is said to be of is part of what it makes.
-Digest Build::key_of(const BuildState& state, std::string_view instruction,
-                     std::string_view input) const {
-    return BuildCache::key(state.id(), instruction,
-                           epoch_ ? fmt::format("{} at {}", input, *epoch_) : std::string(input));
+StepKey Build::key_of(const BuildState& state, std::string_view instruction,
+                      std::string_view input) const {
+    return {.parent = state.id(),
+            .instruction = std::string(instruction),
+            .input = std::string(input),
+            .epoch = epoch_ ? std::to_string(*epoch_) : ""};
 }
 
 Image Build::image_named(const std::string& name) {
     const Reference reference = parse_reference(name);
-    if (auto image = store_.find(name)) {
+    const std::lock_guard lock(images_);
+    const bool is_base = is_base_image(reference);
+    const bool fetches_anew = request_.pull && request_.fetch_image && !is_base;
+    if (auto image = store_.find(name); image && !fetches_anew) {
         return *std::move(image);
     }
-    if (is_base_image(reference)) {
+    if (is_base) {
         return ensure_base_image(store_);
     }
     if (request_.fetch_image) {
@@ -121,7 +140,7 @@ BuildState Build::from(const BuildStage& stage, std::size_t number) {
     BuildState state;
     const std::string& base = plan_.bases[number];
     if (const auto earlier = stage_named(dockerfile(), base, number)) {
-        state = stages_[*earlier];
+        state = built_stage(*earlier);
         state.cmd_set_here = false;
         return state;
     }
@@ -160,30 +179,35 @@ void Build::run_triggers(BuildState& state, const BuildStage& stage) {
     if (triggers.empty()) {
         return;
     }
-    say(fmt::format("# Executing {} build trigger{}\n", triggers.size(),
-                    triggers.size() == 1 ? "" : "s"));
+    say(state, fmt::format("# Executing {} build trigger{}\n", triggers.size(),
+                           triggers.size() == 1 ? "" : "s"));
     state.config_text = to_text(state.config);
     for (const std::string& trigger : triggers) {
         check_cancelled();
         named_step(state, parse_trigger(trigger, dockerfile().name, stage.line),
                    fmt::format("ONBUILD of {}: ", stage.base));
     }
-    say(fmt::format(" ---> {}\n", state.short_id()));
+    say(state, fmt::format(" ---> {}\n", state.short_id()));
 }
 // [/region]
 
-void Build::build_stage(std::size_t number) {
+void Build::build_steps(std::size_t number) {
     const BuildStage& stage = dockerfile().stages[number];
-    begin_step(stage.text);
+    BuildState begun{.stage = number};
+    {
+        const std::lock_guard lock(mutex_);
+        begun.step = first_steps_[number];
+    }
+    begin_step(begun, stage.text);
     BuildState state = from(stage, number);
-    say(fmt::format(" ---> {}\n", state.short_id()));
-    current_ = number;
+    state.stage = number;
+    state.step = begun.step;
+    say(state, fmt::format(" ---> {}\n", state.short_id()));
     run_triggers(state, stage);
     for (const Instruction& instruction : stage.instructions) {
-        current_ = number;
-        begin_step(instruction.text);
+        begin_step(state, instruction.text);
         named_step(state, instruction);
-        say(fmt::format(" ---> {}\n", state.short_id()));
+        say(state, fmt::format(" ---> {}\n", state.short_id()));
     }
     stages_[number] = std::move(state);
 }
@@ -211,7 +235,7 @@ void Build::declare_arg(BuildState& state, const Instruction& instruction) {
         const auto given = request_.build_args.find(name);
         const auto global = plan_.global_args.find(name);
         if (given != request_.build_args.end() && given->second) {
-            consumed_args_.insert(name);
+            use_arg(name);
             state.args[name] = *given->second;
         } else if (by_default) {
             state.args[name] = expand(*by_default, variables_of(state), dockerfile().escape);
@@ -221,9 +245,16 @@ void Build::declare_arg(BuildState& state, const Instruction& instruction) {
     }
 }
 
-bool Build::take_cached(BuildState& state, const Digest& key) {
+bool Build::take_cached(BuildState& state, const StepKey& key) {
     const auto cached = request_.no_cache ? std::nullopt : cache_.find(key);
-    if (!cached || (cached->layer && !store_.content().contains(cached->layer->digest))) {
+    const bool lost = cached && cached->layer && !store_.content().contains(cached->layer->digest);
+    if (!cached || lost) {
+        if (request_.explain_cache) {
+            say(state, fmt::format(" ---> Not cached: {}\n",
+                                   request_.no_cache ? "--no-cache was given"
+                                   : lost            ? "its layer is not in the store any more"
+                                                     : cache_.explain_miss(key)));
+        }
         return false;
     }
     state.config = parse_image_config(cached->config, "build cache");
@@ -232,11 +263,11 @@ bool Build::take_cached(BuildState& state, const Digest& key) {
         state.layers.push_back(*cached->layer);
     }
     state.image.reset();
-    say(" ---> Using cache\n");
+    say(state, " ---> Using cache\n");
     return true;
 }
 
-void Build::finish_step(BuildState& state, const Digest& key, const std::string& created_by,
+void Build::finish_step(BuildState& state, const StepKey& key, const std::string& created_by,
                         const std::optional<LayerBlob>& layer) {
     CachedStep cached;
     if (layer) {
@@ -259,7 +290,8 @@ void Build::finish_step(BuildState& state, const Digest& key, const std::string&
 void Build::settings_step(BuildState& state, const Instruction& instruction) {
     BuildState next = state;
     const SettingsChange change = apply_settings(next, instruction, dockerfile().escape);
-    const Digest key = key_of(state, change.canonical, "");
+    const StepKey key = key_of(state, change.canonical, "");
+    const StepsUnderWay::Claim claim = under_way_.claim(key.digest());
     if (take_cached(next, key)) {
         state = std::move(next);
         return;
@@ -336,17 +368,16 @@ Image Build::run() {
     add_labels();
     plan_ = plan_build(file, request_.target, request_.build_args);
     stages_.resize(file.stages.size());
+    int step = 0;
     for (const Instruction& arg : file.global_args) {
-        begin_step(arg.text);
+        check_cancelled();
+        say(fmt::format("Step {}/{} : {}\n", ++step, plan_.steps, arg.text));
         for (const auto& [name, by_default] : arg.pairs) {
-            consumed_args_.insert(name);
+            use_arg(name);
         }
     }
-    for (std::size_t i = 0; i <= plan_.target; ++i) {
-        if (plan_.needed[i]) {
-            build_stage(i);
-        }
-    }
+    begin_stages();
+    graph_.finish();
     return finish(stages_[plan_.target]);
 }
 
@@ -356,5 +387,11 @@ Image build_image(ImageStore& store, const BuildRequest& request,
     return Build(store, request, on_event).run();
 }
 // [/region]
+
+DockerfileCheck check_build(const ImageStore& store, const BuildRequest& request) {
+    const BuildContext context = open_context(store, request);
+    return check_dockerfile(context.dockerfile,
+                            {.build_args = request.build_args, .ignored = &context.rules});
+}
 
 }  // namespace drydock

@@ -37,5 +37,8 @@ std::string_view embedded_copyright() {
 std::string_view embedded_applets() {
     return {drydock_applets_begin, drydock_applets_end};
 }
+const char* embedded_busybox_time() noexcept {
+    return DRYDOCK_BUSYBOX_TIME;
+}
 
 }  // namespace drydock

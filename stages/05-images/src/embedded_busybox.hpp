@@ -13,4 +13,7 @@ std::string_view embedded_copyright();
 /// The names it can be called by, one a line.
 std::string_view embedded_applets();
 
+/// When that busybox was last changed: RFC 3339.
+const char* embedded_busybox_time() noexcept;
+
 }  // namespace drydock

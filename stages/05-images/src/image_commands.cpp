@@ -17,8 +17,9 @@
 #include "03-cgroups/limits.hpp"
 #include "05-images/archive.hpp"
 #include "05-images/base_image.hpp"
+#include "05-images/build_secret.hpp"
 #include "05-images/builder.hpp"
-#include "05-images/dockerfile_check.hpp"
+#include "05-images/image_fsck.hpp"
 #include "05-images/image_garbage.hpp"
 #include "05-images/image_text.hpp"
 #include "05-images/run.hpp"
@@ -52,26 +53,10 @@ struct BuildFlags {
     std::vector<std::string> build_args{};
     std::vector<std::string> labels{};
     std::vector<std::string> secrets{};
+    std::vector<std::string> ssh{};
+    std::string explain{};
     bool check = false;
 };
-
-/// Looks at the Dockerfile only. @return 1 when there is something to say, as docker does
-int check_build(const BuildFlags& flags) {
-    const BuildRequest& request = flags.request;
-    const fs::path path = flags.dockerfile.empty() ? request.context / request.dockerfile
-                                                   : fs::path(flags.dockerfile);
-    const std::string name = path.filename().native();
-    const Dockerfile file = parse_dockerfile(read_file(path, std::size_t{1} << 20U), name);
-    IgnoreRules ignored;
-    const fs::path rules = request.context / ".dockerignore";
-    if (fs::is_regular_file(rules)) {
-        ignored = IgnoreRules(read_file(rules, std::size_t{1} << 20U), ".dockerignore");
-    }
-    const DockerfileCheck check =
-        check_dockerfile(file, {.build_args = request.build_args, .ignored = &ignored});
-    std::cout << check_text(check, name);
-    return check.warnings.empty() ? 0 : 1;
-}
 
 int build(ImageStore& store, BuildFlags& flags) {
     BuildRequest& request = flags.request;
@@ -86,9 +71,12 @@ int build(ImageStore& store, BuildFlags& flags) {
     for (const std::string& text : flags.secrets) {
         request.secrets.insert(read_build_secret(text));
     }
-    if (flags.check) {
-        return check_build(flags);
+    if (!flags.ssh.empty()) {
+        throw NotImplemented(
+            "build --ssh: a RUN that speaks with the agent of ssh; "
+            "RUN --mount=type=secret takes a key by --secret id=ID,src=FILE");
     }
+    request.explain_cache = flags.explain == "cache";
     // NOLINTNEXTLINE(concurrency-mt-unsafe)
     if (const char* epoch = std::getenv("SOURCE_DATE_EPOCH"); epoch != nullptr) {
         request.build_args.emplace("SOURCE_DATE_EPOCH", epoch);
@@ -101,6 +89,11 @@ int build(ImageStore& store, BuildFlags& flags) {
         // As docker does it: seen from here, not from the context.
         request.dockerfile = fs::path(flags.dockerfile).filename().native();
         request.dockerfile_text = read_file(flags.dockerfile, std::size_t{1} << 20U);
+    }
+    if (flags.check) {
+        const DockerfileCheck check = check_build(store, request);
+        std::cout << check_text(check, request.dockerfile);
+        return check.warnings.empty() ? 0 : 1;  // as docker does
     }
     // Ctrl-C stays pending: the build asks for it between and during steps, and unwinds.
     const BlockedSignals signals;
@@ -138,6 +131,12 @@ void add_build(CLI::App& app, ImageCommand& command) {
                      "for RUN --mount=type=secret: id=ID,src=FILE or id=ID,env=NAME")
         ->type_name("SECRET")
         ->allow_extra_args(false);
+    build_app->add_option("--ssh", flags->ssh, "not implemented")
+        ->type_name("AGENT")
+        ->allow_extra_args(false);
+    build_app->add_option("--explain", flags->explain, "cache: why a step was not taken over")
+        ->check(CLI::IsMember({"cache"}))
+        ->type_name("WHAT");
     build_app->add_flag("--check", flags->check,
                         "say what is odd in the Dockerfile, build nothing");
     build_app
@@ -199,6 +198,19 @@ void add_prune(CLI::App& app, ImageCommand& command) {
                       << " layers and " << garbage.steps << " build steps: " << garbage.bytes
                       << " bytes\n";
             return 0;
+        };
+    });
+}
+
+void add_fsck(CLI::App& app, ImageCommand& command) {
+    CLI::App* fsck = app.add_subcommand("fsck", "look for what is broken in the store");
+    auto options = std::make_shared<FsckOptions>();
+    fsck->add_flag("--repair", options->repair, "put what is broken into DATA_ROOT/quarantine");
+    fsck->callback([options, &command] {
+        command = [options](ImageStore& store) {
+            const FsckReport report = check_store(store, *options);
+            std::cout << fsck_text(report);
+            return report.faults.empty() ? 0 : 1;
         };
     });
 }
@@ -364,6 +376,7 @@ void add_image_commands(CLI::App& app, ImageCommand& command) {
     add_names(app, command);
     add_views(app, command);
     add_prune(app, command);
+    add_fsck(app, command);
     add_archives(app, command);
     add_run(app, command);
 }

@@ -20,6 +20,7 @@
 #include "05-images/manifest.hpp"
 
 #include "build_cache.hpp"
+#include "store_alone.hpp"
 
 namespace drydock {
 namespace {
@@ -114,12 +115,15 @@ StoreLease::StoreLease(const ImageStore& store) : lock_(open_lease(store)) {
     }
 }
 
-// [region: collect-garbage]
-Garbage collect_garbage(ImageStore& store, const GarbageOptions& options) {
-    const UniqueFd alone = open_lease(store);
-    if (::flock(alone.get(), LOCK_EX | LOCK_NB) == -1) {
+StoreAlone::StoreAlone(const ImageStore& store) : lock_(open_lease(store)) {
+    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) == -1) {
         throw InputError("a build or a pull is under way; try again when it has ended");
     }
+}
+
+// [region: collect-garbage]
+Garbage collect_garbage(ImageStore& store, const GarbageOptions& options) {
+    const StoreAlone alone(store);
     Garbage garbage;
     const BuildCache cache(store.data_root());
     if (options.build_cache) {

@@ -379,3 +379,83 @@ TEST_CASE("build_image: what is wrong is named before anything runs", "[05][buil
     CHECK_THROWS_WITH(build_image(f.store, f.request, [](const BuildEvent&) {}),
                       ContainsSubstring("expected a directory"));
 }
+
+TEST_CASE("build_image: --explain=cache says what of a step's key is another",
+          "[05][builder][cache][explain]") {
+    BuildFixture f;
+    f.request.explain_cache = true;
+    write_file(f.context / "a", "1");
+    const auto why = [&](const std::string& dockerfile) {
+        f.build("FROM drydock/base\n" + dockerfile);
+        std::string reasons;
+        for (std::size_t at = f.output.find("Not cached: "); at != std::string::npos;
+             at = f.output.find("Not cached: ", at + 1)) {
+            reasons += f.output.substr(at + 12, f.output.find('\n', at) - at - 11);
+        }
+        return reasons;
+    };
+    const std::string dockerfile = "ENV A=1\nCOPY a /a\nRUN test -e /a\n";
+    const std::string never = "no build before had such a step\n";
+    CHECK(why(dockerfile) == never + never + never);
+    CHECK(why(dockerfile) == "");
+    write_file(f.context / "a", "2");
+    CHECK(why(dockerfile) == "the files it reads are others\nwhat it stands on is another\n");
+    CHECK(why("ENV A=1\nCOPY a /b\n") == "its destination was \"/a\"\n");
+    CHECK(why("ENV A=1\nCOPY a /a\nRUN test -f /a\n") ==
+          "its command was [\"/bin/sh\",\"-c\",\"test -e /a\"]\n");
+    CHECK_THAT(why("ENV A=2\n"), ContainsSubstring("it was \"ENV "));
+    f.request.source_date_epoch = 1700000000;
+    CHECK(why("ENV A=1\n") == "SOURCE_DATE_EPOCH was not set\n");
+    f.request.no_cache = true;
+    CHECK(why("ENV A=1\n") == "--no-cache was given\n");
+}
+
+TEST_CASE("build_image: stages are built at the same time, and heard in the order of the file",
+          "[05][builder][parallel]") {
+    BuildFixture f;
+    // Each waits, a minute at most, for what the other one does in their common cache.
+    const std::string meet =
+        "RUN --mount=type=cache,id=meet,target=/c i=0; touch /c/$ME; until [ -e /c/$OTHER ]; do "
+        "i=$((i+1)); [ $i -lt 600 ] || exit 9; sleep 0.1; done; echo $ME >/who\n";
+    const Image image = f.build("FROM drydock/base AS a\nARG ME=a\nARG OTHER=b\n" + meet +
+                                "FROM drydock/base AS b\nARG ME=b\nARG OTHER=a\n" + meet +
+                                "FROM drydock/base\nCOPY --from=a /who /a\n"
+                                "COPY --from=b /who /b\n");
+    CHECK(f.read(image, "/a") + f.read(image, "/b") == "a\nb\n");
+    std::size_t last = 0;
+    for (int step = 1; step <= 11; ++step) {
+        const std::size_t at = f.output.find("Step " + std::to_string(step) + "/11 : ");
+        CHECK(at != std::string::npos);
+        CHECK(at >= last);
+        last = at;
+    }
+    CHECK(f.store.snapshots().list_active().empty());
+}
+
+TEST_CASE("build_image: a stage that fails ends the others, and its own error is told",
+          "[05][builder][parallel]") {
+    BuildFixture f;
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK_THROWS_WITH(
+        f.build("FROM drydock/base AS a\nRUN --mount=type=cache,id=go,target=/c touch /c/up; sleep "
+                "1000; touch /late\n"
+                "FROM drydock/base AS b\nRUN --mount=type=cache,id=go,target=/c until [ -e /c/up "
+                "]; do sleep 0.1; done; exit 7\n"
+                "FROM drydock/base\nCOPY --from=a /late /\nCOPY --from=b /etc/passwd /\n"),
+        ContainsSubstring("exit 7' returned a non-zero code: 7"));
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::minutes(2));
+    CHECK(f.store.snapshots().list_active().empty());
+    CHECK(fs::is_empty(f.store.data_root() / "tmp"));
+}
+
+TEST_CASE("build_image: the same step of two stages is done once", "[05][builder][parallel]") {
+    BuildFixture f;
+    const std::string count =
+        "RUN --mount=type=cache,id=count,target=/c echo x >>/c/n; sleep 0.3; "
+        "cp /c/n /n\n";
+    const Image image =
+        f.build("FROM drydock/base AS a\n" + count + "FROM drydock/base AS b\n" + count +
+                "RUN echo b\nFROM drydock/base\nCOPY --from=a /n /a\nCOPY --from=b /n /b\n");
+    CHECK(f.read(image, "/a") + f.read(image, "/b") == "x\nx\n");
+    CHECK(f.count(" ---> Using cache\n") == 1);
+}

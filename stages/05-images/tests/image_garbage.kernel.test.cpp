@@ -1,6 +1,12 @@
 #include "05-images/image_garbage.hpp"
 
+#include <chrono>
+#include <future>
+#include <thread>
+
 #include "01-chroot/error.hpp"
+#include "01-chroot/unique_fd.hpp"
+#include "05-images/archive.hpp"
 
 #include "testing/catch.hpp"
 
@@ -62,4 +68,25 @@ TEST_CASE("collect_garbage: not beside a build or a pull, nor what a container s
     f.store.snapshots().remove("container");
     collect_garbage(f.store, all);
     CHECK_FALSE(f.store.snapshots().contains(chains.back()));
+}
+
+TEST_CASE("collect_garbage: not beside a load", "[05][garbage][lease]") {
+    BuildFixture f;
+    const GarbageOptions all{.build_cache = true, .grace = std::chrono::seconds(0)};
+    Pipe pipe = make_pipe();
+    auto load = std::async(std::launch::async,
+                           [&] { load_images(f.store, pipe.read.get(), "a slow archive"); });
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    bool refused = false;
+    while (!refused && std::chrono::steady_clock::now() < deadline) {
+        try {
+            collect_garbage(f.store, all);
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        } catch (const InputError&) {
+            refused = true;
+        }
+    }
+    CHECK(refused);
+    pipe.write.close();
+    CHECK_THROWS_AS(load.get(), InputError);
 }

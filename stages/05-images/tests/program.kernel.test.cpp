@@ -99,3 +99,23 @@ TEST_CASE("drydock-05: one clear line and a status for what is wrong", "[05][pro
     CHECK(f.drydock({"build", "/nowhere"}).status == 125);
     CHECK(f.drydock({"frobnicate"}).status == 125);
 }
+
+TEST_CASE("drydock-05 build: --check builds nothing, --ssh is refused, drydock/base has an age",
+          "[05][program][check]") {
+    ProgramFixture f;
+    const std::filesystem::path context = f.directory.path() / "context";
+    write_file(context / "Dockerfile", "FROM drydock/base\nWORKDIR srv\n");
+    const Outcome checked = f.drydock({"build", "--check", context.native()});
+    CHECK(checked.status == 1);
+    CHECK_THAT(checked.out, ContainsSubstring("Dockerfile:2: WorkdirRelativePath: "));
+    CHECK(f.store.list().empty());
+    write_file(context / "Dockerfile", "# check=skip=all\nFROM drydock/base\nWORKDIR /srv\n");
+    CHECK(f.drydock({"build", "--check", context.native()}).status == 0);
+    const Outcome ssh = f.drydock({"build", "--ssh", "default", context.native()});
+    CHECK(ssh.status == 125);
+    CHECK_THAT(ssh.err, ContainsSubstring("not implemented: build --ssh"));
+    CHECK_THAT(f.drydock({"build", "--explain=cache", context.native()}).out,
+               ContainsSubstring(" ---> Not cached: no build before had such a step\n"));
+    const Outcome base = f.drydock({"inspect", "drydock/base"});
+    CHECK_THAT(base.out, ContainsSubstring("\"Created\": \"20"));
+}

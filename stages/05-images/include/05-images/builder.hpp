@@ -6,9 +6,9 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "05-images/dockerfile_check.hpp"
 #include "05-images/image_store.hpp"
 
 namespace drydock {
@@ -40,7 +40,9 @@ struct BuildRequest {
     std::map<std::string, std::string> labels{};
     std::string target{};  ///< name or number of the stage to stop at; empty: the last
     bool no_cache = false;
-    std::string network{};  ///< of RUN: "" or "none" a namespace of its own, "host" the host's
+    bool pull = false;           ///< fetch FROM's image also when the store has one of that name
+    bool explain_cache = false;  ///< say of each step that was not taken over why
+    std::string network{};       ///< of RUN: "" or "none" a namespace of its own, "host" the host's
     std::filesystem::path
         runtime_root{};  ///< where drydock-runtime keeps state; empty: below the data root
     /// Gets an image of FROM or COPY --from that the store does not have; empty: that is an error.
@@ -70,10 +72,9 @@ struct BuildRequest {
 Image build_image(ImageStore& store, const BuildRequest& request,
                   const std::function<void(const BuildEvent&)>& on_event);
 
-/// Reads the value of --secret: "id=ID,src=FILE" or "id=ID,env=NAME". Without src and env it is the
-/// file that is called ID.
-/// @return ID and secret
-/// @throws InputError, std::system_error
-std::pair<std::string, std::string> read_build_secret(const std::string& text);
+/// Looks at the Dockerfile of the request with the .dockerignore of its context, and builds
+/// nothing.
+/// @throws InputError for what could not be built at all
+DockerfileCheck check_build(const ImageStore& store, const BuildRequest& request);
 
 }  // namespace drydock

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "01-chroot/error.hpp"
+#include "05-images/image_fsck.hpp"
 #include "05-images/image_garbage.hpp"
 #include "07-compose/api/routes.hpp"
 
@@ -95,9 +96,25 @@ void prune_builds(Call& call) {
     respond_json(call, 200, {{"CachesDeleted", deleted}, {"SpaceReclaimed", bytes}});
 }
 
+/// Drydock's own. It reads every blob, so it takes a while.
+void fsck(Call& call) {
+    const FsckReport report =
+        check_store(call.engine.images(), {.repair = call.flag("repair"), .progress = [&](auto) {
+                                               if (call.http.client_gone()) {
+                                                   throw ClientGone("the client has gone");
+                                               }
+                                           }});
+    json faults = json::array();
+    for (const StoreFault& fault : report.faults) {
+        faults.push_back({{"Text", fault.text}, {"Repaired", fault.repaired}});
+    }
+    respond_json(call, 200, {{"Faults", faults}, {"Text", fsck_text(report)}});
+}
+
 constexpr std::array kDiskRoutes = std::to_array<Route>({
     {"GET", "/system/df", disk_use},
     {"POST", "/build/prune", prune_builds},
+    {"POST", "/drydock/fsck", fsck},
 });
 
 }  // namespace

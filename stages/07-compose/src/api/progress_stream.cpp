@@ -9,6 +9,7 @@ namespace drydock::api {
 using nlohmann::json;
 
 void ProgressStream::send(const json& line) {
+    const std::lock_guard lock(mutex_);
     if (!stream_) {
         stream_ = call_.http.begin_stream(200, {{"Content-Type", "application/json"}});
     }

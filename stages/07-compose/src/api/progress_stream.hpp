@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -15,7 +16,7 @@ class ProgressStream {
   public:
     explicit ProgressStream(Call& call) : call_(call) {}
 
-    /// One line. @throws ClientGone
+    /// One line. For any number of threads. @throws ClientGone
     void send(const nlohmann::json& line);
     [[nodiscard]] bool began() const noexcept { return stream_.has_value(); }
     void finish();
@@ -41,6 +42,7 @@ class ProgressStream {
     void send_error(const std::exception& error);
 
     Call& call_;
+    std::mutex mutex_{};
     std::optional<HttpStream> stream_{};
 };
 

@@ -14,6 +14,7 @@
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
+#include "06-registry/base64.hpp"
 #include "07-compose/cli/ignore_rules.hpp"
 #include "07-compose/cli/progress.hpp"
 #include "07-compose/cli/tar_writer.hpp"
@@ -100,6 +101,12 @@ Query query_of(const BuildRequest& request) {
     };
     add_flag("nocache", request.no_cache);
     add_flag("pull", request.pull);
+    if (!request.network.empty()) {
+        query.emplace_back("networkmode", request.network);
+    }
+    if (request.explain_cache) {
+        query.emplace_back("explain", "cache");
+    }
     if (!request.target.empty()) {
         query.emplace_back("target", request.target);
     }
@@ -118,7 +125,9 @@ void write_context(const fs::path& directory, const std::string& dockerfile,
     tar.finish();
 }
 
-std::string build_image(const Engine& engine, const BuildRequest& request, int fd) {
+namespace {
+
+void expect_files(const BuildRequest& request) {
     if (!fs::is_directory(request.context)) {
         throw InputError(
             fmt::format("build context {}: no such directory", request.context.native()));
@@ -128,8 +137,25 @@ std::string build_image(const Engine& engine, const BuildRequest& request, int f
             fmt::format("{}: no such file; -f names a Dockerfile elsewhere in the context",
                         (request.context / request.dockerfile).native()));
     }
-    Exchange answer = engine.upload("/build", query_of(request), [&](Exchange& upload) {
-        std::string buffer;  // many small blocks make one chunk
+}
+
+/// What the daemon reads before the context. Secrets travel here, in no parameter and no header.
+std::string first_line(const BuildRequest& request) {
+    nlohmann::json secrets = nlohmann::json::object();
+    for (const auto& [id, secret] : request.secrets) {
+        secrets[id] = to_base64(secret);
+    }
+    return nlohmann::json{{"secrets", secrets}}.dump() + "\n";
+}
+
+}  // namespace
+
+std::string build_image(const Engine& engine, const BuildRequest& request, int fd) {
+    expect_files(request);
+    const bool own = !request.secrets.empty() || request.explain_cache;
+    const char* const path = own ? "/drydock/build" : "/build";  // the latter any engine has
+    Exchange answer = engine.upload(path, query_of(request), [&](Exchange& upload) {
+        std::string buffer = own ? first_line(request) : "";  // many small blocks make one chunk
         constexpr std::size_t kChunk = 65536;
         write_context(request.context, request.dockerfile, [&](std::string_view bytes) {
             buffer += bytes;
@@ -146,6 +172,28 @@ std::string build_image(const Engine& engine, const BuildRequest& request, int f
             "the daemon ended the build without an image and without an error; its log says why");
     }
     return id;
+}
+
+BuildCheck check_build(const Engine& engine, const BuildRequest& request) {
+    expect_files(request);
+    Query query = query_of(request);
+    query.emplace_back("check", "1");
+    Exchange answer = engine.upload("/drydock/build", query, [&](Exchange& upload) {
+        std::string body = first_line(request);
+        TarWriter tar([&](std::string_view bytes) { body += bytes; });
+        for (const std::string& name : {request.dockerfile, request.dockerfile + ".dockerignore",
+                                        std::string(".dockerignore")}) {
+            if (fs::is_regular_file(request.context / name)) {
+                const std::string text = read_file(request.context / name);
+                tar.file(name, 0644, text.size());
+                tar.data(text);
+            }
+        }
+        tar.finish();
+        upload.write_body(body);
+    });
+    const nlohmann::json check = parse_answer(answer.read_all());
+    return {.text = check.value("Text", ""), .warnings = check["Warnings"].size()};
 }
 
 }  // namespace drydock::cli

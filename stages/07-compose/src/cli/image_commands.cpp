@@ -12,6 +12,7 @@
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
+#include "05-images/build_secret.hpp"
 #include "07-compose/cli/build_context.hpp"
 #include "07-compose/cli/container_spec.hpp"
 #include "07-compose/cli/format.hpp"
@@ -109,6 +110,10 @@ int run_build(const Invocation& invocation) {
     std::string iidfile;
     std::vector<std::string> build_args;
     std::vector<std::string> labels;
+    std::vector<std::string> secrets;
+    std::vector<std::string> ssh;
+    std::string explain;
+    bool check_only = false;
     add_list(app, "-t,--tag", request.tags, "name of the image")->type_name("NAME[:TAG]");
     app.add_option("-f,--file", dockerfile, "the Dockerfile (CONTEXT/Dockerfile)")
         ->type_name("FILE");
@@ -119,11 +124,36 @@ int run_build(const Invocation& invocation) {
     app.add_flag("--pull", request.pull, "look for a newer FROM");
     app.add_flag("-q,--quiet", request.quiet, "print the image's ID only");
     app.add_option("--iidfile", iidfile, "write the image's ID to this file")->type_name("FILE");
+    app.add_option("--network", request.network, "of RUN: none (its own, the default) or host")
+        ->type_name("MODE");
+    add_list(app, "--secret", secrets,
+             "for RUN --mount=type=secret: id=ID,src=FILE or id=ID,env=NAME")
+        ->type_name("SECRET");
+    add_list(app, "--ssh", ssh, "not implemented")->type_name("AGENT");
+    app.add_option("--explain", explain, "cache: why a step was not taken over")->type_name("WHAT");
+    app.add_flag("--check", check_only, "say what is odd in the Dockerfile, build nothing");
     app.add_option("CONTEXT", context, "the folder that COPY takes from")
         ->required()
         ->type_name("DIR");
     if (const auto status = parse(app, invocation)) {
         return *status;
+    }
+    if (!ssh.empty()) {
+        throw NotImplemented(
+            "build --ssh: a RUN that speaks with the agent of ssh; "
+            "RUN --mount=type=secret takes a key by --secret id=ID,src=FILE");
+    }
+    for (const std::string& text : secrets) {
+        request.secrets.insert(read_build_secret(text));
+    }
+    if (!explain.empty() && explain != "cache") {
+        throw InputError(fmt::format("--explain {}: expected cache", explain));
+    }
+    request.explain_cache = !explain.empty();
+    if (!request.network.empty() && request.network != "default" && request.network != "none" &&
+        request.network != "host") {
+        throw InputError(
+            fmt::format("--network {}: expected default, none or host", request.network));
     }
     request.context = fs::absolute(context).lexically_normal();
     request.build_args = pairs_of(build_args, "--build-arg");
@@ -134,6 +164,11 @@ int run_build(const Invocation& invocation) {
             throw InputError(fmt::format("-f {}: a Dockerfile outside of the build context {}",
                                          dockerfile, context));
         }
+    }
+    if (check_only) {
+        const BuildCheck check = check_build(invocation.engine(), request);
+        fmt::print("{}", check.text);
+        return check.warnings == 0 ? 0 : 1;
     }
     try {
         const std::string id = build_image(invocation.engine(), request, STDOUT_FILENO);

@@ -176,12 +176,28 @@ int image_prune(const Invocation& invocation) {
     return prune(invocation, "Removes images that no container has", true, false);
 }
 
+int system_fsck(const Invocation& invocation) {
+    CLI::App app(
+        "Looks for what is broken in the store: reads every blob, and ends with 1 when "
+        "something is");
+    prepare(app, invocation);
+    bool repair = false;
+    app.add_flag("--repair", repair, "put what is broken into DATA_ROOT/quarantine");
+    if (const auto status = parse(app, invocation)) {
+        return *status;
+    }
+    const json report = invocation.engine().post("/drydock/fsck", {{"repair", repair ? "1" : "0"}});
+    fmt::print("{}", report.value("Text", ""));
+    return report.at("Faults").empty() ? 0 : 1;
+}
+
 }  // namespace
 
 int run_system(const Invocation& invocation) {
     constexpr std::array kSystemVerbs = {
         Verb{"df", "", "what lies on the disk", system_df},
         Verb{"prune", "", "remove what nobody uses", system_prune},
+        Verb{"fsck", "", "look for what is broken in the store", system_fsck},
         Verb{"events", "", "tell what happens", run_events},
         Verb{"info", "", "what the engine is", run_info},
     };

@@ -1,6 +1,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -9,6 +10,7 @@
 
 #include "01-chroot/check.hpp"
 #include "01-chroot/child.hpp"
+#include "01-chroot/file.hpp"
 #include "01-chroot/unique_fd.hpp"
 
 #include "testing/catch.hpp"
@@ -255,4 +257,66 @@ TEST_CASE("start -a: an earlier run's output is not shown again", "[07][cli][ker
     CHECK(again.status == 0);
     CHECK(call({"logs", "again"}).out == "hello\nhello\n");
     CHECK(call({"rm", "again"}).status == 0);
+}
+
+namespace {
+
+/// Whether some file below `directory`, or its name, has the text.
+bool is_anywhere(const fs::path& directory, const std::string& text) {
+    return std::any_of(
+        fs::recursive_directory_iterator(directory), fs::recursive_directory_iterator(),
+        [&](const fs::directory_entry& entry) {
+            return entry.is_regular_file() && !entry.is_symlink() &&
+                   drydock::read_file(entry.path(), std::size_t{64} << 20U).find(text) !=
+                       std::string::npos;
+        });
+}
+
+}  // namespace
+
+TEST_CASE("build --secret: the RUN has it, and nothing else ever", "[07][cli][kernel][secret]") {
+    const fs::path context = daemon().directory() / "secret-context";
+    fs::create_directories(context);
+    std::ofstream(context / "Dockerfile")
+        << "FROM drydock/base\nRUN --mount=type=secret,id=token wc -c </run/secrets/token >/n; "
+           "sha256sum </run/secrets/token >/sum\nCMD [\"cat\", \"/n\"]\n";
+    const std::string secret = "s3cr3t-via-the-daemon";
+    const fs::path elsewhere = fs::temp_directory_path() / "drydock-test-token";
+    std::ofstream(elsewhere) << secret;
+    const Outcome built = call({"build", "-t", "with-secret", "--secret",
+                                "id=token,src=" + elsewhere.native(), context.native()});
+    fs::remove(elsewhere);
+    INFO(built.err);
+    REQUIRE(built.status == 0);
+    CHECK(call({"run", "--rm", "with-secret"}).out == "21\n");
+    CHECK_FALSE(is_anywhere(daemon().directory(), secret));
+    CHECK_FALSE(is_anywhere(daemon().directory(), "czNjcjN0LXZpYS10aGUtZGFlbW9u"));  // base64
+    CHECK(built.out.find(secret) == std::string::npos);
+    CHECK_THAT(call({"build", "--secret", "id=t,env=NO_SUCH", context.native()}).err,
+               ContainsSubstring("the variable NO_SUCH is not set"));
+    CHECK(call({"rmi", "-f", "with-secret"}).status == 0);
+}
+
+TEST_CASE("build --check, --explain=cache, --ssh: what the daemon says of a Dockerfile",
+          "[07][cli][kernel][check]") {
+    const fs::path context = daemon().directory() / "check-context";
+    fs::create_directories(context);
+    std::ofstream(context / "Dockerfile") << "FROM drydock/base\nWORKDIR srv\nENV A=1\n";
+    std::ofstream(context / "large") << std::string(100'000, 'x');
+    const Outcome checked = call({"build", "--check", context.native()});
+    CHECK(checked.status == 1);
+    CHECK_THAT(checked.out, ContainsSubstring("Dockerfile:2: WorkdirRelativePath: "));
+    std::ofstream(context / "Dockerfile")
+        << "# check=skip=all\nFROM drydock/base\nWORKDIR /srv\nENV A=1\n";
+    CHECK(call({"build", "--check", context.native()}).status == 0);
+    CHECK(call({"build", context.native()}).status == 0);
+    std::ofstream(context / "Dockerfile") << "FROM drydock/base\nWORKDIR /srv\nENV A=2\n";
+    CHECK_THAT(call({"build", "--explain=cache", context.native()}).out,
+               ContainsSubstring(" ---> Using cache") &&
+                   ContainsSubstring(" ---> Not cached: it was \"ENV "));
+    CHECK_THAT(call({"build", "--explain=x", context.native()}).err,
+               ContainsSubstring("--explain x: expected cache"));
+    const Outcome ssh = call({"build", "--ssh", "default", context.native()});
+    CHECK(ssh.status == 125);
+    CHECK_THAT(ssh.err, ContainsSubstring("not implemented: build --ssh"));
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -27,6 +28,9 @@ struct BuildRequest {
     bool no_cache = false;
     bool pull = false;
     bool quiet = false;
+    std::string network{};                         ///< of RUN: "" or "none", "host"
+    std::map<std::string, std::string> secrets{};  ///< by ID
+    bool explain_cache = false;
 };
 
 /// Builds; the daemon's lines go to `fd`, unless the request is quiet.
@@ -35,5 +39,12 @@ struct BuildRequest {
 /// exit status of a
 ///         RUN that failed
 std::string build_image(const Engine& engine, const BuildRequest& request, int fd);
+
+/// What is odd in the Dockerfile, said by the daemon, which gets that file and .dockerignore only.
+struct BuildCheck {
+    std::string text{};
+    std::size_t warnings = 0;
+};
+BuildCheck check_build(const Engine& engine, const BuildRequest& request);
 
 }  // namespace drydock::cli

@@ -1,10 +1,13 @@
+#include "05-images/build_secret.hpp"
+
 #include <cstdlib>
+#include <map>
+#include <string_view>
 
 #include <fmt/format.h>
 
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
-#include "05-images/builder.hpp"
 
 namespace drydock {
 
