@@ -97,8 +97,12 @@ fs::path Repositories::tag_directory(const std::string& name) const {
 
 void Repositories::write(const fs::path& directory, const std::string& file,
                          std::string_view text) {
-    const std::lock_guard lock(changes_);
-    make_directories(directory);
+    const auto together = changes_.together();
+    {
+        // Who finds a directory there has to know that it is on disk.
+        const std::lock_guard alone(making_);
+        make_directories(directory);
+    }
     const UniqueFd opened = open_file(directory, O_RDONLY | O_DIRECTORY);
     replace_file(opened.get(), file, text);
 }
@@ -177,7 +181,7 @@ void Repositories::add_blob(const std::string& name, const Digest& digest) {
 }
 
 bool Repositories::remove_blob(const std::string& name, const Digest& digest) {
-    const std::lock_guard lock(changes_);
+    const auto alone = changes_.alone();
     return remove_file(blobs(name), std::string(digest.hex()));
 }
 
@@ -192,7 +196,7 @@ void Repositories::add_manifest(const std::string& name, const Digest& digest,
 }
 
 bool Repositories::remove_manifest(const std::string& name, const Digest& digest) {
-    const std::lock_guard lock(changes_);
+    const auto alone = changes_.alone();
     for (const std::string& tag_name : tags(name)) {
         if (tag(name, tag_name) == digest) {
             remove_file(tag_directory(name), tag_name);
@@ -216,7 +220,7 @@ std::set<Digest> Repositories::referrers(const std::string& name, const Digest& 
 }
 
 void Repositories::forget_stale_referrers(const std::string& name) {
-    const std::lock_guard lock(changes_);
+    const auto alone = changes_.alone();
     for (const Digest& subject : digests_in(directory_ / name / "_referrers")) {
         const fs::path directory = referrer_directory(name, subject);
         for (const Digest& manifest : digests_in(directory)) {
@@ -248,7 +252,7 @@ void Repositories::set_tag(const std::string& name, const std::string& tag, cons
 }
 
 bool Repositories::remove_tag(const std::string& name, const std::string& tag) {
-    const std::lock_guard lock(changes_);
+    const auto alone = changes_.alone();
     return remove_file(tag_directory(name), tag);
 }
 

@@ -11,6 +11,8 @@
 
 #include "04-layers/digest.hpp"
 
+#include "shared_gate.hpp"
+
 namespace drydock {
 
 /// Which repository has which blobs, manifests and tags: small files below one directory, to be
@@ -77,7 +79,8 @@ class Repositories {
                std::string_view text);
 
     std::filesystem::path directory_;
-    std::mutex changes_{};
+    SharedGate changes_{};  ///< files are replaced side by side, removed alone
+    std::mutex making_{};   ///< of directories
 };
 
 }  // namespace drydock

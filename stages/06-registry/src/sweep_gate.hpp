@@ -6,6 +6,8 @@
 
 #include "04-layers/digest.hpp"
 
+#include "shared_gate.hpp"
+
 namespace drydock {
 
 /// Between pushes, which go side by side, and the collector, which takes each thing away alone:
@@ -15,15 +17,9 @@ class SweepGate {
   public:
     /// For the moments in which a push asks what is there, or gives it a name. Short: the collector
     /// waits meanwhile, and behind it the other pushes.
-    [[nodiscard]] std::shared_lock<std::shared_mutex> push() {
-        const std::lock_guard queue(turnstile_);
-        return std::shared_lock(gate_);
-    }
+    [[nodiscard]] std::shared_lock<std::shared_mutex> push() { return gate_.together(); }
     /// Alone, for the removal of one thing.
-    [[nodiscard]] std::unique_lock<std::shared_mutex> sweep() {
-        const std::lock_guard queue(turnstile_);
-        return std::unique_lock(gate_);
-    }
+    [[nodiscard]] std::unique_lock<std::shared_mutex> sweep() { return gate_.alone(); }
 
     /// While it lives, this blob stays: for a push that publishes it and takes its time for it.
     class Hold {
@@ -53,8 +49,7 @@ class SweepGate {
     }
 
   private:
-    std::mutex turnstile_{};
-    std::shared_mutex gate_{};
+    SharedGate gate_{};
     std::mutex mutex_{};
     std::multiset<Digest> held_{};
 };

@@ -1,4 +1,5 @@
 // Pull and push against a registry, and against liars. Needs root: layers hold files of any owner.
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -254,6 +255,25 @@ TEST_CASE("pull: a manifest that can be read in two ways, or is too much, is ref
                    pull(at.other, at.reference("a@" + image.manifest.digest.text()), {}, {});
                }),
                ContainsSubstring("expected manifest " + image.manifest.digest.text()));
+}
+
+TEST_CASE("pull: a manifest without end is left at its limit", "[06][pull][liar]") {
+    TransferFixture at;
+    const Reference name = at.reference("a:1");
+    std::atomic<int> sent = 0;  // MiB
+    at.tamper = [&](HttpExchange& exchange) {
+        HttpStream stream = exchange.begin_stream(
+            200, {{.name = "Content-Type", .value = std::string(media_type::kOciManifest)}});
+        const std::string much(1 << 20, ' ');
+        while (sent < 1000) {
+            stream.write(much);  // an exception once nobody reads
+            ++sent;
+        }
+        return true;
+    };
+    CHECK_THAT(message_of([&] { pull(at.other, name, {}, {}); }),
+               ContainsSubstring("the answer is larger than 4194304 bytes"));
+    CHECK(sent < 100);  // what it read, and what was under way
 }
 
 TEST_CASE("pull: a layer that unpacks to another DiffID gets no name and leaves nothing",

@@ -12,6 +12,7 @@
 
 #include "testing/catch.hpp"
 
+#include "tls_front.hpp"
 #include "transfer_fixture.hpp"
 
 using namespace drydock;
@@ -119,4 +120,74 @@ TEST_CASE("pull: credentials never leave the origin they were given for", "[06][
     CHECK(elsewhere.count("GET", "/token") == 0);
     CHECK(std::ranges::all_of(elsewhere.authorizations,
                               [](const std::string& value) { return value.empty(); }));
+}
+
+TEST_CASE("pull: a token server elsewhere gets the password only on the registry's own host",
+          "[06][auth][tls]") {
+    TransferFixture at;
+    TransferFixture elsewhere;
+    const Reference name = at.reference("a:1");
+    make_image(at.store, name);
+    push(at.store, name, {}, {});
+    const fs::path config = at.directory.path() / "config";
+    ::setenv("DRYDOCK_CONFIG", config.c_str(), 1);  // NOLINT(concurrency-mt-unsafe)
+    const TlsFiles files = self_signed_certificate(at.directory.path() / "tls");
+    const TlsFront front(files, "127.0.0.1:0", false, [&](UniqueFd plain, HttpPeer peer) {
+        elsewhere.server.server().adopt(std::move(plain), std::move(peer));
+    });
+    const std::string host = GENERATE("127.0.0.1", "localhost");
+    CAPTURE(host);
+    const std::string authority = host + front.address().substr(front.address().rfind(':'));
+    fs::create_directories(config / "certs.d" / authority);
+    fs::copy_file(files.certificate, config / "certs.d" / authority / "ca.crt");
+    at.tamper = [&](HttpExchange& exchange) {
+        if (exchange.request().header("Authorization") == "Bearer given") {
+            return false;
+        }
+        exchange.respond(401,
+                         {{.name = "WWW-Authenticate",
+                           .value = fmt::format("Bearer realm=\"https://{}/token\"", authority)}},
+                         "");
+        return true;
+    };
+    elsewhere.tamper = [&](HttpExchange& exchange) {
+        exchange.respond(200, {}, R"({"token": "given"})");
+        return true;
+    };
+    CHECK_NOTHROW(pull(at.other, name, {.user = "ann", .password = "secret"}, {}));
+    ::unsetenv("DRYDOCK_CONFIG");  // NOLINT(concurrency-mt-unsafe)
+    CHECK(elsewhere.count("GET", "/token") >= 1);
+    CHECK(std::ranges::all_of(elsewhere.authorizations, [&](const std::string& value) {
+        return value.empty() == (host == "localhost");
+    }));
+}
+
+TEST_CASE("pull: https does not become http on the way", "[06][auth][tls]") {
+    TransferFixture at;
+    TransferFixture elsewhere;
+    const TlsFront front(self_signed_certificate(at.directory.path() / "tls"), "127.0.0.1:0", false,
+                         [&](UniqueFd plain, HttpPeer peer) {
+                             at.server.server().adopt(std::move(plain), std::move(peer));
+                         });
+    const Reference name = parse_reference(front.address() + "/a:1");
+    make_image(at.store, name);
+    push(at.store, name, {}, {});
+    const Reference copy = elsewhere.reference("a:1");
+    at.store.tag(at.store.get(familiar(name)), copy);
+    push(at.store, copy, {}, {});
+    elsewhere.asked.clear();
+    at.tamper = [&](HttpExchange& exchange) {
+        if (exchange.request().path.find("/blobs/") == std::string::npos) {
+            return false;
+        }
+        exchange.respond(307,
+                         {{.name = "Location",
+                           .value = fmt::format("http://{}{}", elsewhere.server.address(),
+                                                exchange.request().path)}},
+                         "");
+        return true;
+    };
+    CHECK_THAT(message_of([&] { pull(at.other, name, {}, {}); }),
+               ContainsSubstring("redirects from https to http://"));
+    CHECK(elsewhere.asked.empty());
 }
