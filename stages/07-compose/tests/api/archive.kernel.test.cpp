@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "01-chroot/file.hpp"
+
 #include "testing/catch.hpp"
 #include "testing/program.hpp"
 #include "testing/skip.hpp"
@@ -63,6 +65,8 @@ TEST_CASE("archive: goes into a container that was only made, and is there when 
     const std::string id = daemon.create("cat /tmp/link; stat -c '%u %g' /tmp/sub/file",
                                          {{"HostConfig", {{"Binds", {"vol:/tmp"}}}}});
     CHECK(put_archive(daemon, id, "path=/tmp", tar_of(files.path())).status == 200);
+    // It was mounted for that, where nobody else sees it.
+    CHECK_THAT(drydock::read_file("/proc/self/mountinfo"), !ContainsSubstring(id));
     CHECK(daemon.call("POST", "/containers/" + id + "/start").status == 204);
     CHECK(daemon.wait(id) == 0);
     CHECK(daemon.logs(id) == "copied\n7 8\n");
