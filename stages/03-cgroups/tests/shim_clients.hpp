@@ -118,7 +118,7 @@ inline void kill_it(const StartedContainer& started) {
 
 inline pid_t pid_of(const UniqueFd& pidfd) {
     std::istringstream lines(read_file("/proc/self/fdinfo/" + std::to_string(pidfd.get())));
-    for (std::string line; std::getline(lines, line) && !lines.eof();) {
+    for (std::string line; std::getline(lines, line);) {
         if (line.starts_with("Pid:")) {
             return std::stoi(line.substr(4));
         }
@@ -129,7 +129,7 @@ inline pid_t pid_of(const UniqueFd& pidfd) {
 /// A field of /proc/PID/smaps_rollup, in KiB.
 inline long memory_of(const UniqueFd& pidfd, const std::string& field) {
     std::istringstream lines(read_file("/proc/" + std::to_string(pid_of(pidfd)) + "/smaps_rollup"));
-    for (std::string line; std::getline(lines, line) && !lines.eof();) {
+    for (std::string line; std::getline(lines, line);) {
         if (line.starts_with(field + ":")) {
             return std::stol(line.substr(field.size() + 1));
         }
