@@ -1,6 +1,8 @@
 #include "07-compose/engine/names.hpp"
 
 #include <csignal>
+#include <set>
+#include <string>
 
 #include "01-chroot/error.hpp"
 #include "07-compose/engine/signal_name.hpp"
@@ -20,6 +22,14 @@ TEST_CASE("names: a generated one that is taken gets a number", "[07][names]") {
     const std::string name =
         drydock::new_container_name([&](const std::string&) { return ++asked == 1; });
     CHECK(std::string("0123456789").find(name.back()) != std::string::npos);
+}
+
+TEST_CASE("names: a generated one is another one each time", "[07][names]") {
+    std::set<std::string> names;
+    for (int i = 0; i < 100; ++i) {  // of 2304
+        names.insert(drydock::new_container_name([](const std::string&) { return false; }));
+    }
+    CHECK(names.size() > 50);
 }
 
 TEST_CASE("names: a leading slash is not part of one", "[07][names]") {
