@@ -9,6 +9,8 @@
 
 #include "01-chroot/error.hpp"
 
+#include "whiteout.hpp"
+
 namespace drydock {
 namespace {
 
@@ -42,8 +44,10 @@ MountSpec overlay_mount(const Overlay& overlay) {
     }
     // Whatever the kernel's defaults are: a diff must find whole files and directories in the upper
     // directory.
-    data += ",index=off,redirect_dir=off,metacopy=off";
-    data += overlay.userxattr ? ",userxattr" : "";
+    // (With userxattr there is no redirect_dir, and to ask for its absence is an error.)
+    const bool userxattr = overlay.userxattr || overlay_needs_user_attributes();
+    data += userxattr ? ",index=off,metacopy=off,userxattr"
+                      : ",index=off,redirect_dir=off,metacopy=off";
     return {.source = "overlay", .target = "/", .type = "overlay", .flags = 0, .data = data};
 }
 // [/region]

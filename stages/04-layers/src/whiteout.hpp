@@ -20,6 +20,10 @@ inline constexpr std::string_view kAufsPrefix = ".wh..wh.";
 /// Whether a file at `name` with these st_mode and st_rdev is overlay's whiteout.
 bool is_overlay_whiteout(unsigned mode, unsigned long device) noexcept;
 
+/// Whether we are in a user namespace: overlay's marks are then user.overlay.*, because nobody
+/// there may write trusted ones.
+bool overlay_needs_user_attributes();
+
 /// "trusted" -> "trusted.overlay.opaque"
 std::string opaque_attribute(std::string_view overlay_namespace);
 

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <sstream>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -16,6 +18,7 @@
 #include "01-chroot/exec_command.hpp"
 #include "01-chroot/file.hpp"
 #include "02-namespaces/capabilities.hpp"
+#include "02-namespaces/id_map.hpp"
 #include "05-images/layer_view.hpp"
 
 #include "linux_section.hpp"
@@ -53,6 +56,19 @@ json to_json(const oci::Mount& mount) {
     return result;
 }
 
+/// Whether the group of terminals has an ID in this user namespace; in one with a single ID it has
+/// none, and devpts takes no such option.
+bool has_terminal_group() {
+    constexpr std::uint32_t kTerminalGroup = 5;
+    std::istringstream text(read_file("/proc/self/gid_map"));
+    for (IdRange range; text >> range.inside >> range.outside >> range.count;) {
+        if (maps({range}, kTerminalGroup)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /// Docker's own list; the cgroup tree and sysfs are the host's, so they can only be read.
 std::vector<oci::Mount> default_mounts(const ContainerOptions& options) {
     const std::string host_tree = options.privileged ? "rw" : "ro";
@@ -67,6 +83,11 @@ std::vector<oci::Mount> default_mounts(const ContainerOptions& options) {
         {"/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", host_tree}},
         {"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}},
     };
+    if (!has_terminal_group()) {
+        for (oci::Mount& mount : mounts) {
+            std::erase(mount.options, "gid=5");
+        }
+    }
     if (options.shm_size != 0) {
         mounts.push_back(
             {"/dev/shm",

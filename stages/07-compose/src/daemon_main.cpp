@@ -3,6 +3,7 @@
 #include "01-chroot/command_line.hpp"
 #include "01-chroot/error.hpp"
 #include "07-compose/api/daemon.hpp"
+#include "07-compose/api/rootless.hpp"
 
 #include "engine/held_root.hpp"
 
@@ -20,6 +21,11 @@ int main(int argc, char** argv) {
     app.add_option("--run-root", options.run_root, "where what a reboot forgets is kept")
         ->capture_default_str()
         ->type_name("DIR");
+    app.add_option("--outer", options.outer, "given by a daemon without privileges to itself")
+        ->group("");
+    app.add_flag("--no-nat", options.no_nat,
+                 "do not use the kernel's NAT: published ports are served by proxies, and the "
+                 "outside sees containers with their own addresses");
     try {
         if (argc == 3 && std::string_view(argv[1]) == "--hold-root") {
             return drydock::hold_root(argv[2]);
@@ -27,7 +33,8 @@ int main(int argc, char** argv) {
         if (const auto status = drydock::parse_command_line(app, argc, argv)) {
             return *status;
         }
-        return drydock::run_daemon(options);
+        return drydock::needs_rootless() ? drydock::run_rootless(options)
+                                         : drydock::run_daemon(options);
     } catch (...) {
         return drydock::report_current_exception(kProgram);
     }

@@ -1,5 +1,6 @@
 #include "07-compose/api/daemon.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@
 #include "01-chroot/error.hpp"
 #include "01-chroot/signals.hpp"
 #include "06-registry/http_server.hpp"
+#include "07-compose/api/rootless.hpp"
 #include "07-compose/api/routes.hpp"
 #include "07-compose/engine/engine.hpp"
 
@@ -99,7 +101,13 @@ int run_daemon(const DaemonOptions& options) {
     check(::chmod(options.run_root.c_str(), 0700), "chmod({}, 0700)", options.run_root.native());
     // Before any other thread is made, so that all of them have the signals blocked.
     const BlockedSignals blocked;
-    Engine engine({.data_root = options.data_root, .run_root = options.run_root});
+    if (options.outer >= 0) {
+        check(::fcntl(options.outer, F_SETFD, FD_CLOEXEC), "fcntl({}, FD_CLOEXEC)", options.outer);
+    }
+    Engine engine({.data_root = options.data_root,
+                   .run_root = options.run_root,
+                   .use_nat = !options.no_nat,
+                   .bind_port = options.outer >= 0 ? bind_outside(options.outer) : BindPort()});
     HttpServer server(
         {.listen = {host}, .common_headers = api::common_headers(), .stall_timeout = 0ms},
         [&](HttpExchange& http) { api::answer(http, engine); });

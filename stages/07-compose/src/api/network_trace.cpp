@@ -1,5 +1,6 @@
 #include "api/network_trace.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -60,10 +61,14 @@ json network_trace_json(const Container& container, const Networks& networks) {
             endpoint_trace(endpoint, networks.find(endpoint.network_id), &endpoint == first));
     }
     json ports = json::array();
+    const std::vector<ProxiedBinding> proxied = networks.proxied_of(container.id);
     for (const PublishedPort& port : lease.ports) {
+        const bool by_proxy =
+            std::ranges::find(proxied, port, &ProxiedBinding::port) != proxied.end();
         ports.push_back({{"Protocol", port.protocol},
                          {"HostAddress", to_text(port.host_address)},
                          {"HostPort", port.host_port},
+                         {"Way", by_proxy ? "proxy" : "NAT"},
                          {"ContainerPort", port.container_port}});
     }
     return {{"Name", container.name},

@@ -57,9 +57,11 @@ std::string trace_text(const json& trace) {
         text += fmt::format("network {}: no links of its own\n", trace.value("Mode", ""));
     }
     for (const json& port : trace.at("Ports")) {
-        text += fmt::format("{}:{}/{} of the host → NAT → port {} here\n",
-                            port.value("HostAddress", ""), port.at("HostPort").get<int>(),
-                            port.value("Protocol", ""), port.at("ContainerPort").get<int>());
+        const std::string address = port.value("HostAddress", "");
+        text += fmt::format("{}:{}/{} of the host → {} → port {} here\n",
+                            address.find(':') == std::string::npos ? address : "[" + address + "]",
+                            port.at("HostPort").get<int>(), port.value("Protocol", ""),
+                            port.value("Way", "NAT"), port.at("ContainerPort").get<int>());
     }
     return text;
 }

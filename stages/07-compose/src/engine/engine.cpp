@@ -45,7 +45,11 @@ Engine::Engine(EngineOptions options)
       lock_(lock_data_root(options_.data_root)),
       images_(options_.data_root),
       store_(options_.data_root),
-      networks_(options_.data_root, options_.run_root),
+      networks_({.data_root = options_.data_root,
+                 .run_root = options_.run_root,
+                 .use_nat = options_.use_nat,
+                 .ports_elsewhere = static_cast<bool>(options_.bind_port),
+                 .bind = options_.bind_port ? options_.bind_port : bind_here}),
       volumes_(options_.data_root),
       stopping_(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd(0, EFD_CLOEXEC)")) {
     std::filesystem::create_directories(runtime_root());

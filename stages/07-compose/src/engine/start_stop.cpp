@@ -126,7 +126,7 @@ void Engine::launch(const EntryPtr& one, bool by_policy) {
         share_namespaces(one);
         start_network(one);
         StartedContainer started = zygote_.start(std::move(request));
-        networks_.started(id);
+        networks_.started(id, started.pid, started.pidfd.get());
         const std::lock_guard lock(mutex_);
         ContainerStatus& state = one->container.state;
         state = {.status = Status::Running,

@@ -90,6 +90,10 @@ void configure_inside(int network_namespace, const Wiring& wiring) {
 
 }  // namespace
 
+UniqueFd network_of_process(int pid) {
+    return open_file(fmt::format("/proc/{}/ns/net", pid), O_RDONLY);
+}
+
 bool set_network_sysctl(const std::string& name, const std::string& value) {
     const fs::path path = "/proc/sys/net/" + name;
     if (read_file(path) == value + "\n") {

@@ -64,7 +64,10 @@ std::string to_json(const NetworkLease& lease) {
                          {"host_port", port.host_port},
                          {"container_port", port.container_port}});
     }
-    const json object = {{"endpoints", endpoints}, {"ports", ports}};
+    json object = {{"endpoints", endpoints}, {"ports", ports}};
+    if (lease.proxy.pid != 0) {
+        object["proxy"] = {{"pid", lease.proxy.pid}, {"start_time", lease.proxy.start_time}};
+    }
     return object.dump(1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -80,6 +83,9 @@ NetworkLease lease_from_json(std::string_view text, std::string_view name_for_er
                                    .host_address = stored_address(port.at("host_address")),
                                    .host_port = port.at("host_port"),
                                    .container_port = port.at("container_port")});
+        }
+        if (const auto proxy = object.find("proxy"); proxy != object.end()) {
+            lease.proxy = {.pid = proxy->at("pid"), .start_time = proxy->at("start_time")};
         }
         return lease;
     } catch (const json::exception& e) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "01-chroot/error.hpp"
 
@@ -106,6 +107,8 @@ constexpr const char* kPublished = R"(
     chain published {
         dnat ip to meta l4proto . ip daddr . th dport map @at4
         dnat ip to meta l4proto . th dport map @anywhere4
+        # What comes from ::1 never leaves the loopback interface: a proxy listens there.
+        ip6 daddr ::1 return
         dnat ip6 to meta l4proto . ip6 daddr . th dport map @at6
         dnat ip6 to meta l4proto . th dport map @anywhere6
     }
@@ -117,6 +120,9 @@ constexpr const char* kPublished = R"(
         type nat hook output priority -100; policy accept;
         fib daddr type local counter jump published
     }
+)";
+
+constexpr const char* kGuard = R"(
     # route_localnet lets 127.0.0.1 of the host reach containers; it must not let others reach 127.0.0.1.
     chain guard-loopback {
         type filter hook prerouting priority -300; policy accept;
@@ -169,10 +175,25 @@ constexpr const char* kPins = R"(    chain in {
         ip saddr 0.0.0.0 udp dport 67 return
         iifname . ip saddr != @v4 counter drop
         icmpv6 type { nd-router-advert, nd-redirect } counter drop
+        icmpv6 type nd-neighbor-advert jump neighbours
         ip6 saddr { ::, fe80::/10 } return
         iifname . ip6 saddr != @v6 counter drop
     }
 )";
+
+/// Who says in IPv6 where an address is (RFC 4861, 4.4: the target stands behind eight bytes of the
+/// ICMP header) may say so of its own and of link-local ones. nft 1.0.6 has no name for that field,
+/// and no sets of what it has no name for.
+std::string neighbours_text(const std::vector<PinnedLink>& links) {
+    std::string text = "    chain neighbours {\n        @th,64,10 0x3fa return\n";
+    for (const PinnedLink& one : links) {
+        if (one.ipv6) {
+            text += fmt::format("        iifname {} @th,64,128 0x{:02x} return\n", quoted(one.link),
+                                fmt::join(one.ipv6.data(), ""));
+        }
+    }
+    return text + "        counter drop\n    }\n";
+}
 
 }  // namespace
 
@@ -190,17 +211,22 @@ std::string no_ruleset(const std::string& table) {
 
 std::string ruleset(const std::string& table, const FirewallRules& rules) {
     std::string text = no_ruleset(table);
-    text += "table inet " + table + " {\n" + sets_text(rules) + maps_text(rules) + kPublished +
-            kForward;
+    text += "table inet " + table + " {\n" + sets_text(rules) +
+            (rules.nat ? maps_text(rules) + kPublished : "") + kGuard + kForward;
     if (rules.forwards_only_ours) {
         text += "        counter drop\n";
     }
-    text +=
-        "    }\n    chain leaving {\n        type nat hook postrouting priority 100; policy "
-        "accept;\n";
-    text += leaving_rules(rules);
-    text += "        ip saddr 127.0.0.0/8 oifname @bridges masquerade\n    }\n}\n";
-    text += "table bridge " + table + " {\n" + pins_text(rules.links) + kPins + "}\n";
+    text += "    }\n";
+    if (rules.nat) {
+        text +=
+            "    chain leaving {\n        type nat hook postrouting priority 100; policy "
+            "accept;\n" +
+            leaving_rules(rules) +
+            "        ip saddr 127.0.0.0/8 oifname @bridges masquerade\n    }\n";
+    }
+    text += "}\n";
+    text += "table bridge " + table + " {\n" + pins_text(rules.links) +
+            neighbours_text(rules.links) + kPins + "}\n";
     return text;
 }
 

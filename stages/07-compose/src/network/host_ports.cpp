@@ -1,5 +1,6 @@
 #include "07-compose/network/host_ports.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -7,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <iterator>
 #include <sstream>
 #include <utility>
 
@@ -16,12 +18,14 @@
 #include "01-chroot/error.hpp"
 #include "01-chroot/exit_status.hpp"
 #include "01-chroot/file.hpp"
+#include "07-compose/proxy/socket_address.hpp"
 
 namespace drydock {
 namespace {
 
 constexpr int kLastPort = 65535;
 const IpAddress kEverywhere{.family = AF_INET};
+const IpAddress kEverywhere6{.family = AF_INET6};
 
 int parse_port(std::string_view text, const std::string& whole) {
     int port = -1;
@@ -56,44 +60,6 @@ std::pair<int, int> ephemeral_range() {
     std::istringstream text(read_file("/proc/sys/net/ipv4/ip_local_port_range"));
     text >> range.first >> range.second;
     return range;
-}
-
-/// A socket that has that port of the host, or the errno of why it cannot have it.
-std::pair<UniqueFd, int> bound_socket(const PublishedPort& port) {
-    const bool udp = port.protocol == "udp";
-    const bool sctp = port.protocol == "sctp";
-    UniqueFd socket(::socket(port.host_address.family,
-                             (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC,
-                             sctp ? IPPROTO_SCTP : 0));
-    if (!socket) {
-        // A kernel without SCTP sockets still forwards its packets.
-        return {UniqueFd(), sctp ? 0 : errno};
-    }
-    const int on = 1;
-    if (!udp) {
-        // What an earlier listener's connections have left in TIME_WAIT is no reason to refuse.
-        ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    }
-    sockaddr_storage address{};
-    socklen_t length = 0;
-    if (port.host_address.is_v6()) {
-        ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-        sockaddr_in6 v6{};
-        v6.sin6_family = AF_INET6;
-        v6.sin6_port = htons(static_cast<std::uint16_t>(port.host_port));
-        std::memcpy(&v6.sin6_addr, port.host_address.bytes.data(), sizeof(v6.sin6_addr));
-        length = sizeof(v6);
-        std::memcpy(&address, &v6, length);
-    } else {
-        sockaddr_in v4{};
-        v4.sin_family = AF_INET;
-        v4.sin_port = htons(static_cast<std::uint16_t>(port.host_port));
-        std::memcpy(&v4.sin_addr, port.host_address.bytes.data(), sizeof(v4.sin_addr));
-        length = sizeof(v4);
-        std::memcpy(&address, &v4, length);
-    }
-    const int rc = ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), length);
-    return {std::move(socket), rc == 0 ? 0 : errno};
 }
 
 std::string host_place(const PublishedPort& port) {
@@ -132,6 +98,29 @@ IpAddress binding_address(const std::string& text, const IpAddress& everywhere) 
 
 }  // namespace
 
+std::pair<UniqueFd, int> bind_here(const PublishedPort& port) {
+    const bool udp = port.protocol == "udp";
+    const bool sctp = port.protocol == "sctp";
+    UniqueFd socket(::socket(port.host_address.family,
+                             (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                             sctp ? IPPROTO_SCTP : 0));
+    if (!socket) {
+        // A kernel without SCTP sockets still forwards its packets.
+        return {UniqueFd(), sctp ? 0 : errno};
+    }
+    const int on = 1;
+    if (!udp) {
+        // What an earlier listener's connections have left in TIME_WAIT is no reason to refuse.
+        ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    }
+    if (port.host_address.is_v6()) {
+        ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    }
+    const SocketAddress address = socket_address(port.host_address, port.host_port);
+    const int rc = ::bind(socket.get(), address.get(), address.length);
+    return {std::move(socket), rc == 0 ? 0 : errno};
+}
+
 ContainerPort parse_container_port(const std::string& text) {
     const auto slash = text.find('/');
     ContainerPort result{.port = parse_port(std::string_view(text).substr(0, slash), text),
@@ -150,6 +139,7 @@ std::vector<PortRequest> port_requests(const NetworkSettings& settings,
                                        const std::vector<std::string>& exposed,
                                        const IpAddress& everywhere) {
     std::vector<PortRequest> requests;
+    const bool is_everywhere = !everywhere || everywhere == kEverywhere;
     for (const auto& [text, bindings] : settings.ports) {
         const ContainerPort port = parse_container_port(text);
         for (const PortBinding& binding : bindings) {
@@ -157,6 +147,7 @@ std::vector<PortRequest> port_requests(const NetworkSettings& settings,
             requests.push_back({.protocol = port.protocol,
                                 .container_port = port.port,
                                 .host_address = binding_address(binding.host_ip, everywhere),
+                                .any_family = binding.host_ip.empty() && is_everywhere,
                                 .first = first,
                                 .last = last});
         }
@@ -172,7 +163,8 @@ std::vector<PortRequest> port_requests(const NetworkSettings& settings,
         if (!bound) {
             requests.push_back({.protocol = port.protocol,
                                 .container_port = port.port,
-                                .host_address = everywhere ? everywhere : kEverywhere});
+                                .host_address = everywhere ? everywhere : kEverywhere,
+                                .any_family = is_everywhere});
         }
     }
     return requests;
@@ -190,7 +182,7 @@ bool HostPorts::hold(const std::string& owner, const PublishedPort& port, int& e
     if (is_taken(port)) {
         return false;
     }
-    auto [socket, failure] = bound_socket(port);
+    auto [socket, failure] = bind_(port);
     error = failure;
     if (failure != 0) {
         return false;
@@ -199,7 +191,8 @@ bool HostPorts::hold(const std::string& owner, const PublishedPort& port, int& e
     return true;
 }
 
-PublishedPort HostPorts::reserve_one(const std::string& owner, const PortRequest& request) {
+std::vector<PublishedPort> HostPorts::reserve_one(const std::string& owner,
+                                                  const PortRequest& request) {
     PublishedPort port{.protocol = request.protocol,
                        .host_address = request.host_address,
                        .container_port = request.container_port};
@@ -213,8 +206,13 @@ PublishedPort HostPorts::reserve_one(const std::string& owner, const PortRequest
     for (int tried = 0; tried < count; ++tried, at = at == last ? first : at + 1) {
         port.host_port = at;
         if (hold(owner, port, error)) {
+            std::vector<PublishedPort> both = {port};
+            if (request.any_family && !hold_twin(owner, both, error)) {
+                held_.pop_back();
+                continue;
+            }
             next_ephemeral_ = ephemeral ? at + 1 : next_ephemeral_;
-            return port;
+            return both;
         }
         if (error != 0 && error != EADDRINUSE) {
             break;  // an address that is not the host's, say: no other port will do
@@ -226,12 +224,23 @@ PublishedPort HostPorts::reserve_one(const std::string& owner, const PortRequest
     refuse(port, error);
 }
 
+/// The same port of [::]. True as well when the host has no IPv6: then there is nothing to hold.
+bool HostPorts::hold_twin(const std::string& owner, std::vector<PublishedPort>& ports, int& error) {
+    PublishedPort twin = ports.front();
+    twin.host_address = kEverywhere6;
+    if (hold(owner, twin, error)) {
+        ports.push_back(twin);
+        return true;
+    }
+    return error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
+}
+
 std::vector<PublishedPort> HostPorts::reserve(const std::string& owner,
                                               const std::vector<PortRequest>& requests) {
     std::vector<PublishedPort> ports;
     try {
         for (const PortRequest& request : requests) {
-            ports.push_back(reserve_one(owner, request));
+            std::ranges::move(reserve_one(owner, request), std::back_inserter(ports));
         }
     } catch (...) {
         release(owner);
@@ -240,9 +249,27 @@ std::vector<PublishedPort> HostPorts::reserve(const std::string& owner,
     return ports;
 }
 
+void HostPorts::hold_again(const std::string& owner) {
+    for (Held& one : held_) {
+        if (one.owner == owner && !one.socket) {
+            auto [socket, failure] = bind_(one.port);
+            one.socket = failure == 0 ? std::move(socket) : UniqueFd();
+        }
+    }
+}
+
+UniqueFd HostPorts::socket_of(const std::string& owner, const PublishedPort& port) const {
+    const auto found = std::ranges::find_if(
+        held_, [&](const Held& one) { return one.owner == owner && one.port == port; });
+    return found == held_.end() || !found->socket
+               ? UniqueFd()
+               : UniqueFd(check(::fcntl(found->socket.get(), F_DUPFD_CLOEXEC, 0),
+                                "fcntl(F_DUPFD_CLOEXEC)"));
+}
+
 void HostPorts::adopt(const std::string& owner, const std::vector<PublishedPort>& ports) {
     for (const PublishedPort& port : ports) {
-        auto [socket, failure] = bound_socket(port);
+        auto [socket, failure] = bind_(port);
         held_.push_back({.owner = owner,
                          .port = port,
                          .socket = failure == 0 ? std::move(socket) : UniqueFd()});

@@ -21,6 +21,7 @@
 #include "05-images/runtime_config.hpp"
 #include "07-compose/engine/engine_error.hpp"
 #include "07-compose/network/bridge.hpp"
+#include "07-compose/network/names_process.hpp"
 
 namespace drydock {
 namespace {
@@ -41,13 +42,16 @@ std::string table_name(const fs::path& data_root) {
 
 }  // namespace
 
-Networks::Networks(const fs::path& data_root, const fs::path& run_root)
-    : networks_directory_(data_root / "networks"),
-      containers_directory_(data_root / "containers"),
-      run_root_(run_root),
-      is_default_(data_root == "/var/lib/drydock"),
-      firewall_(is_default_ ? "drydock" : table_name(data_root)),
-      names_(name_source()) {
+Networks::Networks(const NetworksOptions& options)
+    : networks_directory_(options.data_root / "networks"),
+      containers_directory_(options.data_root / "containers"),
+      run_root_(options.run_root),
+      is_default_(options.data_root == "/var/lib/drydock"),
+      firewall_(is_default_ ? "drydock" : table_name(options.data_root)),
+      ports_(options.bind),
+      kernel_forwards_(options.use_nat),
+      ports_elsewhere_(options.ports_elsewhere),
+      names_(std::make_unique<NamesProcess>(options.run_root / "names.sock")) {
     fs::create_directories(networks_directory_);
     fs::create_directories(run_root_ / "netns");
     forwards_only_ours_ = is_default_ && is_on_path(run_root_ / kForwardingMark);

@@ -41,7 +41,13 @@ bool soon(Condition is_so) {
 /// goes out of scope.
 class TestDaemon {
   public:
-    TestDaemon() { start(); }
+    /// @param more arguments
+    /// @param user whose daemon it is; 0: ours
+    explicit TestDaemon(std::vector<std::string> more = {}, unsigned user = 0)
+        : more_(std::move(more)), user_(user) {
+        REQUIRE(::chown(directory_.path().c_str(), user_, user_) == 0);
+        start();
+    }
     ~TestDaemon() {
         try {
             if (pid_ == 0) {
@@ -64,8 +70,15 @@ class TestDaemon {
         const std::string program = program_path("drydock-daemon");
         const std::string data = data_root();
         const std::string run = directory_.path() / "run";
-        std::vector<char*> argv;
         std::vector<std::string> words = {program, "--data-root", data, "--run-root", run};
+        words.insert(words.end(), more_.begin(), more_.end());
+        if (user_ != 0) {
+            const std::string id = std::to_string(user_);
+            const std::vector<std::string> before = {"setpriv", "--reuid=" + id, "--regid=" + id,
+                                                     "--clear-groups"};
+            words.insert(words.begin(), before.begin(), before.end());
+        }
+        std::vector<char*> argv;
         for (std::string& word : words) {
             argv.push_back(word.data());
         }
@@ -77,7 +90,7 @@ class TestDaemon {
         ::posix_spawn_file_actions_addopen(&actions, 2, (directory_.path() / "err").c_str(),
                                            O_WRONLY | O_CREAT | O_APPEND, 0600);
         const int error =
-            ::posix_spawn(&pid_, program.c_str(), &actions, nullptr, argv.data(), environ);
+            ::posix_spawnp(&pid_, argv.front(), &actions, nullptr, argv.data(), environ);
         ::posix_spawn_file_actions_destroy(&actions);
         REQUIRE(error == 0);
         REQUIRE(soon([&] {
@@ -159,6 +172,8 @@ class TestDaemon {
     }
 
   private:
+    std::vector<std::string> more_{};
+    unsigned user_ = 0;
     TempDir directory_{"drydock-daemon-"};
     pid_t pid_ = 0;
 };

@@ -1,5 +1,5 @@
 #include "01-chroot/error.hpp"
-#include "07-compose/network/dns_message.hpp"
+#include "07-compose/names/dns_message.hpp"
 #include "07-compose/network/etc_files.hpp"
 
 #include "testing/catch.hpp"

@@ -26,7 +26,9 @@ namespace drydock::testing {
 /// outside's. The daemon runs in that host, so the real one is never touched.
 class NetworkWorld {
   public:
-    NetworkWorld() {
+    /// @param arguments more of the daemon's
+    /// @param user whose daemon it is; 0: ours
+    explicit NetworkWorld(const std::vector<std::string>& arguments = {}, unsigned user = 0) {
         const VisitedNetwork visit(host_.get());
         const RouteSocket here;
         NetlinkBatch batch;
@@ -40,7 +42,11 @@ class NetworkWorld {
         add_link_address(more, link_index(here, "uplink"), *parse_subnet("198.51.100.1/24"));
         here.send(more);
         configure_outside();
-        daemon_ = std::make_unique<TestDaemon>();
+        NetlinkBatch way;
+        add_route(way, {.gateway = *parse_ip_address("198.51.100.2"),
+                        .link = link_index(here, "uplink")});
+        here.send(way);
+        daemon_ = std::make_unique<TestDaemon>(arguments, user);
     }
     ~NetworkWorld() {
         const VisitedNetwork visit(host_.get());
@@ -56,6 +62,10 @@ class NetworkWorld {
         const VisitedNetwork visit(host_.get());
         daemon_->end(signal);
         daemon_->start();
+    }
+    void kill_daemon() {
+        const VisitedNetwork visit(host_.get());
+        daemon_->end(SIGKILL);
     }
     void end_daemon() {
         const VisitedNetwork visit(host_.get());

@@ -37,6 +37,9 @@ namespace drydock {
 struct EngineOptions {
     std::filesystem::path data_root{};
     std::filesystem::path run_root{};
+    bool use_nat = true;   ///< of the kernel, for containers' networks
+    BindPort bind_port{};  ///< how ports outside of our network namespace are taken; none: there
+                           ///< are none
 };
 
 /// What stop() does when the container goes on after the signal.

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 
+#include "01-chroot/unique_fd.hpp"
 #include "02-namespaces/netlink.hpp"
 #include "07-compose/network/endpoint.hpp"
 #include "07-compose/network/network.hpp"
@@ -37,6 +38,9 @@ void unplug(const RouteSocket& here, const Endpoint& endpoint);
 /// The default routes lead over these endpoints, and over no other (after connect and disconnect).
 void set_default_routes(int network_namespace, const NetworkLease& lease, const Endpoint* default4,
                         const Endpoint* default6);
+
+/// The network namespace of a process.
+UniqueFd network_of_process(int pid);
 
 /// Writes /proc/sys/net/NAME in the thread's network namespace, unless it has that value.
 /// @return whether it was another before

@@ -7,6 +7,7 @@
 
 #include "02-namespaces/ip_address.hpp"
 #include "02-namespaces/link.hpp"
+#include "03-cgroups/state.hpp"
 
 namespace drydock {
 
@@ -32,12 +33,14 @@ struct PublishedPort {
     IpAddress host_address{};  ///< 0.0.0.0 or :: for all of them
     int host_port = 0;
     int container_port = 0;
+    bool operator==(const PublishedPort&) const = default;
 };
 
 /// All that a running container has of networks: its lease, in network.json beside state.json.
 struct NetworkLease {
     std::vector<Endpoint> endpoints{};  ///< eth0 first
     std::vector<PublishedPort> ports{};
+    ProcessIdentity proxy{};  ///< serves what the kernel cannot forward; pid 0: none is needed
 };
 
 std::string to_json(const NetworkLease& lease);

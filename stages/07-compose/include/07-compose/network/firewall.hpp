@@ -48,6 +48,7 @@ struct FirewallRules {
     /// The host forwards packets only since we asked it to: what is neither from nor for a
     /// container is dropped, as if it did not.
     bool forwards_only_ours = false;
+    bool nat = true;  ///< false: no chain of type nat, for kernels that have none
 };
 
 /// The tables `inet TABLE` and `bridge TABLE`, replaced whole: a text for nft(8).

@@ -4,6 +4,7 @@
 #include <deque>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -19,10 +20,24 @@
 #include "07-compose/network/endpoint.hpp"
 #include "07-compose/network/firewall.hpp"
 #include "07-compose/network/host_ports.hpp"
-#include "07-compose/network/name_server.hpp"
 #include "07-compose/network/network.hpp"
+#include "07-compose/network/proxied_ports.hpp"
 
 namespace drydock {
+
+class NamesProcess;
+
+struct NetworksOptions {
+    std::filesystem::path data_root{};
+    std::filesystem::path run_root{};
+    /// Whether the kernel's NAT is asked to forward ports and hide addresses; where it cannot, this
+    /// is found out.
+    bool use_nat = true;
+    /// Published ports are in another network namespace than the bridges: proxies serve all of
+    /// them.
+    bool ports_elsewhere = false;
+    BindPort bind = bind_here;  ///< how ports are taken
+};
 
 /// What a client says about a new network.
 struct NetworkRequest {
@@ -56,7 +71,7 @@ struct NetworkMember {
 class Networks {
   public:
     /// Loads the networks, and makes `bridge`, `host` and `none` if they are not there.
-    Networks(const std::filesystem::path& data_root, const std::filesystem::path& run_root);
+    explicit Networks(const NetworksOptions& options);
     ~Networks();
     Networks(const Networks&) = delete;
     Networks& operator=(const Networks&) = delete;
@@ -75,6 +90,8 @@ class Networks {
 
     /// What a running container has; nothing for others.
     [[nodiscard]] std::optional<NetworkLease> lease_of(const std::string& container_id) const;
+    /// Which of its published ports a proxy serves.
+    [[nodiscard]] std::vector<ProxiedBinding> proxied_of(const std::string& container_id) const;
     /// Where the network namespace of a container that starts is found.
     [[nodiscard]] std::filesystem::path network_path(const std::string& container_id) const;
 
@@ -86,7 +103,8 @@ class Networks {
     /// @throws EngineError, SetupError, std::system_error; nothing is held then
     void start(const Container& container, int joined_pid);
     /// The container runs, and keeps its network alive by itself.
-    void started(const std::string& container_id);
+    /// @param pidfd of that process
+    void started(const std::string& container_id, int pid, int pidfd);
     /// Others in its networks call it by its new name from now on.
     void renamed(const std::string& container_id, const std::string& old_name,
                  const std::string& new_name);
@@ -112,6 +130,10 @@ class Networks {
         NetworkLease lease{};
         UniqueFd network_namespace{};           ///< until the container itself keeps it
         std::vector<IpAddress> name_servers{};  ///< of --dns; empty: the host's
+        std::vector<ProxiedBinding> proxied{};  ///< what its proxy serves
+        UniqueFd proxy_control{};               ///< until the container runs
+        int pid = 0;                            ///< of the container, once it runs
+        bool named = false;                     ///< drydock-names knows it
     };
     struct Retired {
         Endpoint endpoint{};
@@ -129,17 +151,27 @@ class Networks {
     Endpoint take_endpoint(const Container& container, const Network& network,
                            const EndpointSettings& settings, std::size_t number);
     void lease_all(const Container& container);
+    void adopt_lease(const Container& container);
     void release(const Endpoint& endpoint);
     void wire(const Container& container, int network_namespace);
     void ensure_bridge(const Network& network);
     void check_pools_are_free(Network& network);
     void allow_forwarding();
-    void apply_rules(bool required);
+    void apply_rules();
+    /// Its ports that need a proxy are served by one, which ends when tie_proxy() does not follow.
+    void start_proxy_of(const std::string& container_id);
+    void tie_proxy(const std::string& container_id, int pidfd);
+    /// Another proxy in the place of one that has ended, or whose targets have changed.
+    void renew_proxy(const std::string& container_id, int pidfd);
+    void renew_proxies();
     [[nodiscard]] FirewallRules rules() const;
     void link_network_path(const std::string& container_id, const std::string& target) const;
     void run_reaper();
-    [[nodiscard]] NameSource name_source() const;
-    void serve_names(const Container& container, const NetworkLease& lease, int network_namespace);
+    /// It is answered in that network namespace (-1: as before) with what its lease says now.
+    void serve_names(const std::string& container_id, int network_namespace);
+    void names_live(const std::string& container_id, int pidfd);
+    void tell_all_names(const std::string& but);
+    void drop_names(const std::string& container_id) noexcept;
     void warn(const std::string& text);
     void clean_host() noexcept;
 
@@ -155,16 +187,18 @@ class Networks {
     std::map<std::string, Network> networks_{};            ///< by ID
     std::map<std::string, Running> running_{};             ///< by container
     std::map<std::string, std::set<IpAddress>> leases_{};  ///< by network
-    HostPorts ports_{};
+    HostPorts ports_;
     std::vector<std::string> warnings_{};
     bool forwards_only_ours_ = false;
     bool rules_applied_ = false;
+    bool kernel_forwards_ = true;  ///< published ports, by NAT
+    bool ports_elsewhere_ = false;
 
     std::deque<Retired> retired_{};  ///< endpoints whose links have to go
     bool ending_ = false;
     std::condition_variable wake_reaper_{};
     std::thread reaper_{};
-    NameServer names_;  ///< last: its thread asks all of the above
+    std::unique_ptr<NamesProcess> names_;
 };
 
 /// The endpoints over which the default routes lead: the first by the network's name that has a

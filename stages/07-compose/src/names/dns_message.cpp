@@ -1,4 +1,4 @@
-#include "07-compose/network/dns_message.hpp"
+#include "07-compose/names/dns_message.hpp"
 
 #include <ldns/ldns.h>
 

@@ -11,7 +11,7 @@
 
 #include "01-chroot/unique_fd.hpp"
 #include "02-namespaces/ip_address.hpp"
-#include "07-compose/network/dns_message.hpp"
+#include "07-compose/names/dns_message.hpp"
 
 namespace drydock {
 
@@ -39,9 +39,9 @@ class NameServer {
     NameServer(NameServer&&) = delete;
     NameServer& operator=(NameServer&&) = delete;
 
-    /// It answers in that network namespace from now on. Nothing happens when it does already.
-    /// @throws std::system_error EADDRINUSE
-    void add(const std::string& container, int network_namespace);
+    /// It answers there from now on, in the place of where it did.
+    /// @param udp, tcp sockets in the container's network; do not wait, and the second listens
+    void add(const std::string& container, UniqueFd udp, UniqueFd tcp);
     void remove(const std::string& container);
 
   private:
@@ -51,14 +51,15 @@ class NameServer {
         std::string container{};
         UniqueFd socket{};
         enum class Kind { Udp, Listener, Connection } kind = Kind::Udp;
-        Bytes received{};  ///< of a connection: what is no whole message yet
+        Bytes received{};          ///< of a connection: what is no whole message yet
+        Clock::time_point last{};  ///< of a connection: when something came
     };
     /// Where an answer goes.
     struct Asker {
         int socket = -1;  ///< of the container; a connection when `address` is empty
         Bytes address{};
     };
-    /// A question that was passed on.
+    /// A question that was passed on; over TCP when it came over TCP.
     struct Passed {
         std::string container{};
         Asker asker{};
@@ -66,10 +67,12 @@ class NameServer {
         std::vector<IpAddress> servers{};  ///< still to be tried, the first is being asked
         UniqueFd socket{};
         Clock::time_point deadline{};
+        bool connecting = false;  ///< over TCP, and the question is not sent yet
+        Bytes received{};         ///< over TCP: what is no whole answer yet
     };
 
     void run();
-    void watch(int socket);
+    void watch(int socket, bool writable = false);
     void serve(int socket);
     void receive_datagrams(Served& served);
     void accept_connection(Served& listener);
@@ -77,6 +80,8 @@ class NameServer {
     void answer(const std::string& container, const Asker& asker, Bytes query);
     void pass_on(Passed passed);
     void receive_answer(int socket);
+    void receive_answer_over_tcp(int socket);
+    void try_next(int socket);
     void expire();
     void reply(const Asker& asker, const Bytes& bytes, std::size_t most_bytes);
 

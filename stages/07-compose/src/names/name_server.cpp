@@ -1,4 +1,4 @@
-#include "07-compose/network/name_server.hpp"
+#include "07-compose/names/name_server.hpp"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -17,8 +17,7 @@
 #include <fmt/format.h>
 
 #include "01-chroot/check.hpp"
-#include "02-namespaces/network_namespace.hpp"
-#include "07-compose/network/etc_files.hpp"
+#include "07-compose/proxy/socket_address.hpp"
 
 namespace drydock {
 namespace {
@@ -30,48 +29,15 @@ constexpr auto kPatience = 2s;                ///< with each server
 constexpr std::size_t kMostPassed = 1024;     ///< questions under way, of all containers
 constexpr std::size_t kMostConnections = 64;  ///< of one container
 constexpr std::size_t kMostMessage = 65535;
+constexpr std::ptrdiff_t kDnsHeader = 12;
+constexpr auto kIdle = 10s;  ///< then a connection that asks nothing is closed
 
-struct SocketAddress {
-    sockaddr_storage storage{};
-    socklen_t length = 0;
-    [[nodiscard]] const sockaddr* get() const {
-        return reinterpret_cast<const sockaddr*>(&storage);
-    }
-};
-
-SocketAddress socket_address(const IpAddress& address, std::uint16_t port) {
-    SocketAddress result;
-    if (address.is_v6()) {
-        sockaddr_in6 v6{};
-        v6.sin6_family = AF_INET6;
-        v6.sin6_port = htons(port);
-        std::memcpy(&v6.sin6_addr, address.bytes.data(), sizeof(v6.sin6_addr));
-        result.length = sizeof(v6);
-        std::memcpy(&result.storage, &v6, sizeof(v6));
-    } else {
-        sockaddr_in v4{};
-        v4.sin_family = AF_INET;
-        v4.sin_port = htons(port);
-        std::memcpy(&v4.sin_addr, address.bytes.data(), sizeof(v4.sin_addr));
-        result.length = sizeof(v4);
-        std::memcpy(&result.storage, &v4, sizeof(v4));
-    }
-    return result;
-}
-
-/// A socket at 127.0.0.11:53 in the thread's network.
-UniqueFd server_socket(int type) {
-    UniqueFd socket(check(::socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
-                          "socket(AF_INET, {})", type));
-    const int on = 1;
-    ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    const SocketAddress address = socket_address(*parse_ip_address(kNameServer), kDnsPort);
-    check(::bind(socket.get(), address.get(), address.length), "bind({}:{})", kNameServer,
-          kDnsPort);
-    if (type == SOCK_STREAM) {
-        check(::listen(socket.get(), SOMAXCONN), "listen({}:{})", kNameServer, kDnsPort);
-    }
-    return socket;
+/// As over TCP: with its length, two bytes, before it (RFC 1035, 4.2.2).
+Bytes with_length(const Bytes& message) {
+    Bytes bytes = {static_cast<std::uint8_t>(message.size() >> 8U),
+                   static_cast<std::uint8_t>(message.size())};
+    bytes.insert(bytes.end(), message.begin(), message.end());
+    return bytes;
 }
 
 }  // namespace
@@ -89,26 +55,18 @@ NameServer::~NameServer() {
     thread_.join();
 }
 
-void NameServer::watch(int socket) {
+void NameServer::watch(int socket, bool writable) {
     epoll_event event{};
-    event.events = EPOLLIN;
+    event.events = writable ? EPOLLOUT : EPOLLIN;
     event.data.fd = socket;
-    check(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket, &event), "epoll_ctl(EPOLL_CTL_ADD)");
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket, &event) == -1) {
+        check(::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, socket, &event), "epoll_ctl({})", socket);
+    }
 }
 
-void NameServer::add(const std::string& container, int network_namespace) {
+void NameServer::add(const std::string& container, UniqueFd udp, UniqueFd tcp) {
+    remove(container);
     const std::lock_guard lock(mutex_);
-    const auto is_its_own = [&](const auto& one) { return one.second.container == container; };
-    if (std::ranges::any_of(served_, is_its_own)) {
-        return;
-    }
-    UniqueFd udp;
-    UniqueFd tcp;
-    {
-        const VisitedNetwork visit(network_namespace);
-        udp = server_socket(SOCK_DGRAM);
-        tcp = server_socket(SOCK_STREAM);
-    }
     for (auto* socket : {&udp, &tcp}) {
         const int fd = socket->get();
         served_[fd] = {.container = container,
@@ -140,7 +98,7 @@ void NameServer::run() {
             try {
                 serve(socket);
             } catch (const std::exception& e) {
-                fmt::print(stderr, "drydock-daemon: name server: {}\n", e.what());
+                fmt::print(stderr, "drydock-names: {}\n", e.what());
                 served_.erase(socket);
                 passed_.erase(socket);
             }
@@ -199,7 +157,8 @@ void NameServer::accept_connection(Served& listener) {
     const int fd = socket.get();
     served_[fd] = {.container = listener.container,
                    .socket = std::move(socket),
-                   .kind = Served::Kind::Connection};
+                   .kind = Served::Kind::Connection,
+                   .last = Clock::now()};
     watch(fd);
 }
 
@@ -215,9 +174,9 @@ void NameServer::receive_stream(int socket) {
         return;
     }
     Served& served = served_.at(socket);
+    served.last = Clock::now();
     Bytes& received = served.received;
     received.insert(received.end(), buffer.begin(), buffer.begin() + size);
-    // Over TCP a message has its length, two bytes, before it (RFC 1035, 4.2.2).
     while (received.size() >= 2) {
         const std::size_t length = received[0] * std::size_t{256} + received[1];
         if (received.size() < 2 + length) {
@@ -256,17 +215,22 @@ void NameServer::answer(const std::string& container, const Asker& asker, Bytes 
 }
 
 void NameServer::pass_on(Passed passed) {
+    const bool stream = passed.asker.address.empty();
     while (!passed.servers.empty() && passed_.size() < kMostPassed) {
         // A socket for each question: an answer can only come from whom it was sent to, to a port
         // that nobody else knows.
         const SocketAddress server = socket_address(passed.servers.front(), kDnsPort);
         passed.socket = UniqueFd(
-            ::socket(server.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+            ::socket(server.storage.ss_family,
+                     (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
         const int fd = passed.socket.get();
-        if (fd >= 0 && ::connect(fd, server.get(), server.length) == 0 &&
-            ::send(fd, passed.query.data(), passed.query.size(), 0) >= 0) {
+        const bool connects = fd >= 0 && (::connect(fd, server.get(), server.length) == 0 ||
+                                          (stream && errno == EINPROGRESS));
+        if (connects && (stream || ::send(fd, passed.query.data(), passed.query.size(), 0) >= 0)) {
             passed.deadline = Clock::now() + kPatience;
-            watch(fd);
+            passed.connecting = stream;
+            passed.received.clear();
+            watch(fd, stream);
             passed_[fd] = std::move(passed);
             return;
         }
@@ -275,22 +239,83 @@ void NameServer::pass_on(Passed passed) {
     reply(passed.asker, dns_failure(passed.query, DnsCode::ServerFailure), kMostMessage);
 }
 
-void NameServer::receive_answer(int socket) {
-    Bytes bytes(kMostMessage);
-    const auto size = ::recv(socket, bytes.data(), bytes.size(), 0);
+void NameServer::try_next(int socket) {
     auto found = passed_.extract(socket);
     Passed& passed = found.mapped();
-    constexpr std::ptrdiff_t kHeader = 12;
-    if (size < kHeader || bytes[0] != passed.query[0] || bytes[1] != passed.query[1]) {
-        passed.servers.erase(passed.servers.begin());
-        pass_on(std::move(passed));
+    passed.servers.erase(passed.servers.begin());
+    pass_on(std::move(passed));
+}
+
+void NameServer::receive_answer(int socket) {
+    Passed& waiting = passed_.at(socket);
+    if (waiting.asker.address.empty()) {
+        receive_answer_over_tcp(socket);
+        return;
+    }
+    Bytes bytes(kMostMessage);
+    const auto size = ::recv(socket, bytes.data(), bytes.size(), 0);
+    if (size < 0 && errno == EAGAIN) {
+        return;
+    }
+    if (size < kDnsHeader || bytes[0] != waiting.query[0] || bytes[1] != waiting.query[1]) {
+        try_next(socket);
         return;
     }
     bytes.resize(static_cast<std::size_t>(size));
-    reply(passed.asker, bytes, kMostMessage);
+    reply(waiting.asker, bytes, kMostMessage);
+    passed_.erase(socket);
+}
+
+void NameServer::receive_answer_over_tcp(int socket) {
+    Passed& waiting = passed_.at(socket);
+    if (waiting.connecting) {
+        const Bytes question = with_length(waiting.query);
+        // A new connection takes this much at once, or it is none.
+        if (::send(socket, question.data(), question.size(), MSG_NOSIGNAL) !=
+            static_cast<ssize_t>(question.size())) {
+            try_next(socket);
+            return;
+        }
+        waiting.connecting = false;
+        watch(socket);
+        return;
+    }
+    std::array<std::uint8_t, 16384> buffer{};
+    const auto size = ::recv(socket, buffer.data(), buffer.size(), 0);
+    if (size <= 0) {
+        if (size == 0 || errno != EAGAIN) {
+            try_next(socket);
+        }
+        return;
+    }
+    Bytes& received = waiting.received;
+    received.insert(received.end(), buffer.begin(), buffer.begin() + size);
+    const std::size_t length =
+        received.size() < 2 ? kMostMessage : received[0] * std::size_t{256} + received[1];
+    if (received.size() < 2 + length) {
+        return;
+    }
+    if (length < kDnsHeader || received[2] != waiting.query[0] || received[3] != waiting.query[1]) {
+        try_next(socket);
+        return;
+    }
+    reply(waiting.asker,
+          Bytes(received.begin() + 2, received.begin() + 2 + static_cast<std::ptrdiff_t>(length)),
+          kMostMessage);
+    passed_.erase(socket);
 }
 
 void NameServer::expire() {
+    std::vector<int> idle;
+    for (const auto& [socket, served] : served_) {
+        if (served.kind == Served::Kind::Connection && served.last + kIdle <= Clock::now()) {
+            idle.push_back(socket);
+        }
+    }
+    for (const int socket : idle) {
+        std::erase_if(passed_, [&](const auto& one) { return one.second.asker.socket == socket; });
+        served_.erase(socket);
+    }
     std::vector<Passed> late;
     for (auto one = passed_.begin(); one != passed_.end();) {
         if (one->second.deadline <= Clock::now()) {
@@ -314,8 +339,7 @@ void NameServer::reply(const Asker& asker, const Bytes& bytes, std::size_t most_
         Bytes datagram = bytes;
         if (datagram.size() > most_bytes) {
             // Too long for a datagram: the header alone, and "truncated", so it asks over TCP.
-            constexpr std::size_t kHeader = 12;
-            datagram.resize(kHeader);
+            datagram.resize(kDnsHeader);
             datagram[2] |= 0x02U;
             std::fill(datagram.begin() + 4, datagram.end(), std::uint8_t{0});
         }
@@ -324,9 +348,7 @@ void NameServer::reply(const Asker& asker, const Bytes& bytes, std::size_t most_
                  static_cast<socklen_t>(asker.address.size()));
         return;
     }
-    Bytes message = {static_cast<std::uint8_t>(bytes.size() >> 8U),
-                     static_cast<std::uint8_t>(bytes.size())};
-    message.insert(message.end(), bytes.begin(), bytes.end());
+    const Bytes message = with_length(bytes);
     // Who does not take its answers gets no more of them: nobody waits here.
     ::send(asker.socket, message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
