@@ -78,6 +78,46 @@ TEST_CASE("archive: goes into a container that was only made, and is there when 
     CHECK(file_in_tar(out.body, "sub/file") == "copied\n");
 }
 
+TEST_CASE("archive: every kind of file keeps what it is, in a container and in a volume after it",
+          "[07][archive][volumes]") {
+    const TestDaemon daemon;
+    const drydock::TempDir files("drydock-files-");
+    const Outcome made = run_program(
+        {"sh", "-ec",
+         "cd \"$0\"; mkdir -p in/sub; cd in; echo text > file; ln file hard; ln -s sub/file link; "
+         "mkfifo fifo; "
+         "mknod null c 1 3; truncate -s 100000 hole; chmod 640 file; chmod 600 fifo null hole; "
+         "chmod 750 sub; touch -h -d @978307200 file link fifo null hole sub; cd ..; "
+         "tar --owner=7 --group=8 -S -cf tar in",
+         files.path()});
+    INFO(made.err);
+    REQUIRE(made.status == 0);
+    const std::string tar = drydock::read_file(files.path() / "tar");
+    const std::string look =
+        "cd /in; stat -c '%n %F %u:%g %a %s' file fifo hole sub | sort; stat -c '%n %t,%T' null; "
+        "readlink link; stat -c '%n %u:%g' link null; cat file; stat -c %Y file link hole | uniq";
+    const std::string kinds =
+        "fifo fifo 7:8 600 0\nfile regular file 7:8 640 5\nhole regular file 7:8 600 100000\n"
+        "sub directory 7:8 750 4096\nnull 1,3\nsub/file\nlink 7:8\nnull 7:8\ntext\n978307200\n";
+    const std::string id = daemon.create(look + "; test file -ef hard && echo one file");
+    // The second time each replaces what is there.
+    CHECK(put_archive(daemon, id, "path=/", tar).status == 200);
+    CHECK(put_archive(daemon, id, "path=/", tar).status == 200);
+    CHECK(daemon.call("POST", "/commit?container=" + id + "&repo=kinds").status == 201);
+    CHECK(daemon.call("POST", "/containers/" + id + "/start").status == 204);
+    CHECK(daemon.wait(id) == 0);
+    CHECK(daemon.logs(id) == kinds + "one file\n");
+    // A new volume begins with what the image has in its place.
+    const json body = {{"Image", "kinds"},
+                       {"Cmd", {"sh", "-c", look}},
+                       {"HostConfig", {{"Binds", {"kinds:/in"}}}}};
+    const json second = daemon.call("POST", "/containers/create", body.dump()).json();
+    const std::string other = second.at("Id");
+    CHECK(daemon.call("POST", "/containers/" + other + "/start").status == 204);
+    CHECK(daemon.wait(other) == 0);
+    CHECK(daemon.logs(other) == kinds);
+}
+
 TEST_CASE("archive: out of one that runs, with its own view of its mounts", "[07][archive]") {
     const TestDaemon daemon;
     const std::string id = daemon.run(

@@ -282,6 +282,9 @@ TEST_CASE("top: the processes of the container and no others", "[07][top]") {
                ContainsSubstring("sleep 1234") && ContainsSubstring("sleep 4321"));
     CHECK(daemon.get(path + "?ps_args=aux").json()["Titles"].front() == "USER");
     CHECK(daemon.get(path + "?ps_args=-o%20comm").status == 400);
+    const std::string children =
+        run_program({"ps", "-o", "stat=", "--ppid", std::to_string(daemon.pid())}).out;
+    CHECK_THAT(children, !ContainsSubstring("Z"));  // each ps that it asked has been waited for
     CHECK(daemon.get("/containers/" + daemon.create("true") + "/top").status == 409);
 }
 

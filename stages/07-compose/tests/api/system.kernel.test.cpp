@@ -1,4 +1,6 @@
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
 
 #include <ctime>
 
@@ -55,6 +57,16 @@ TEST_CASE("daemon: version and info have what clients parse", "[07][api]") {
     CHECK(info["OSType"] == "linux");
     CHECK(info["NCPU"] > 0);
     CHECK(info["DockerRootDir"] == daemon.data_root().native());
+    utsname machine{};
+    struct sysinfo memory{};
+    REQUIRE((::uname(&machine) == 0 && ::sysinfo(&memory) == 0));
+    CHECK(info["KernelVersion"] == machine.release);
+    CHECK(info["Architecture"] == machine.machine);
+    CHECK(info["MemTotal"] == memory.totalram * memory.mem_unit);
+    // Who shares the host's network has its name.
+    const std::string id = daemon.create("true", {{"HostConfig", {{"NetworkMode", "host"}}}});
+    CHECK(daemon.get("/containers/" + id + "/json").json()["Config"]["Hostname"] ==
+          machine.nodename);
 }
 
 TEST_CASE("daemon: a body must be strictly one JSON object, said to be JSON", "[07][api]") {

@@ -77,6 +77,9 @@ TEST_CASE("networks: the three that are always there, and one that comes and goe
     daemon.call("DELETE", "/containers/one?force=1");
     CHECK(daemon.call("POST", "/networks/prune").json()["NetworksDeleted"][0] == "mine");
     CHECK(daemon.get("/networks/mine").status == 404);
+    daemon.end(SIGTERM);
+    daemon.start();
+    CHECK(daemon.get("/networks/mine").status == 404);  // nor is it on disk
 }
 
 TEST_CASE("names: containers of a user network find each other by name, alias and ID",
