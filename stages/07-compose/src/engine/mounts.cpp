@@ -32,6 +32,15 @@ void set_attributes(int fd, const struct stat& status, const std::string& name) 
     check(::futimens(fd, times.data()), "futimens({})", name);
 }
 
+/// The same for what cannot be opened: links and nodes, which have their mode already.
+void set_attributes_of(int directory, const std::string& name, const struct stat& status) {
+    check(::fchownat(directory, name.c_str(), status.st_uid, status.st_gid, AT_SYMLINK_NOFOLLOW),
+          "fchownat({})", name);
+    const std::array<timespec, 2> times = {status.st_atim, status.st_mtim};
+    check(::utimensat(directory, name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW), "utimensat({})",
+          name);
+}
+
 void copy_bytes(int from, int to, const std::string& name) {
     constexpr std::size_t kPiece = std::size_t{1} << 30U;
     while (check(::sendfile(to, from, nullptr, kPiece), "sendfile({})", name) > 0) {
@@ -65,13 +74,11 @@ class CopyUp {
         } else if (S_ISLNK(status.st_mode)) {
             check(::symlinkat(view_.read_link(found).c_str(), to, name.c_str()), "symlink({})",
                   found.path);
-            check(::fchownat(to, name.c_str(), status.st_uid, status.st_gid, AT_SYMLINK_NOFOLLOW),
-                  "fchownat({})", found.path);
+            set_attributes_of(to, name, status);
         } else if (!S_ISSOCK(status.st_mode)) {
             check(::mknodat(to, name.c_str(), status.st_mode, status.st_rdev), "mknod({})",
                   found.path);
-            check(::fchownat(to, name.c_str(), status.st_uid, status.st_gid, AT_SYMLINK_NOFOLLOW),
-                  "fchownat({})", found.path);
+            set_attributes_of(to, name, status);
         }
     }
 

@@ -95,7 +95,8 @@ TEST_CASE("archive: every kind of file keeps what it is, in a container and in a
     const std::string tar = drydock::read_file(files.path() / "tar");
     const std::string look =
         "cd /in; stat -c '%n %F %u:%g %a %s' file fifo hole sub | sort; stat -c '%n %t,%T' null; "
-        "readlink link; stat -c '%n %u:%g' link null; cat file; stat -c %Y file link hole | uniq";
+        "readlink link; stat -c '%n %u:%g' link null; cat file; stat -c %Y file link fifo null "
+        "hole | uniq";
     const std::string kinds =
         "fifo fifo 7:8 600 0\nfile regular file 7:8 640 5\nhole regular file 7:8 600 100000\n"
         "sub directory 7:8 750 4096\nnull 1,3\nsub/file\nlink 7:8\nnull 7:8\ntext\n978307200\n";
