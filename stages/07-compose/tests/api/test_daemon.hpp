@@ -46,6 +46,9 @@ class TestDaemon {
     explicit TestDaemon(std::vector<std::string> more = {}, unsigned user = 0)
         : more_(std::move(more)), user_(user) {
         REQUIRE(::chown(directory_.path().c_str(), user_, user_) == 0);
+        if (user_ != 0) {
+            copy_programs();
+        }
         start();
     }
     ~TestDaemon() {
@@ -67,7 +70,8 @@ class TestDaemon {
     TestDaemon& operator=(TestDaemon&&) = delete;
 
     void start() {
-        const std::string program = program_path("drydock-daemon");
+        const std::string program =
+            user_ != 0 ? programs() / "drydock-daemon" : program_path("drydock-daemon");
         const std::string data = data_root();
         const std::string run = directory_.path() / "run";
         std::vector<std::string> words = {program, "--data-root", data, "--run-root", run};
@@ -172,6 +176,15 @@ class TestDaemon {
     }
 
   private:
+    [[nodiscard]] std::filesystem::path programs() const { return directory_.path() / "bin"; }
+    /// Where the user can reach them: the build may lie in a home that is closed to others.
+    void copy_programs() const {
+        std::filesystem::create_directory(programs());
+        for (const std::string name : {"daemon", "shim", "runtime", "proxy", "names"}) {
+            std::filesystem::copy(program_path("drydock-" + name),
+                                  programs() / ("drydock-" + name));
+        }
+    }
     std::vector<std::string> more_{};
     unsigned user_ = 0;
     TempDir directory_{"drydock-daemon-"};
