@@ -78,7 +78,7 @@ endfunction()
 option(DRYDOCK_JOINED "compile several files of a library as one" OFF)
 function(drydock_joined target)
     if(DRYDOCK_JOINED)
-        set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
+        set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 32)
         # GCC means types of unnamed namespaces in headers, and takes every file but the first for one.
         target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
     endif()
