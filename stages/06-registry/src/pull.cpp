@@ -36,15 +36,16 @@ struct Pull {
     TransferCrew& crew;
 };
 
-RegistryClient::Document manifest_for_us(RegistryClient& client, const Reference& reference) {
+RegistryClient::Document manifest_for(RegistryClient& client, const Reference& reference,
+                                      const oci::Platform& platform) {
     auto document = client.manifest(reference.digest ? reference.digest->text() : reference.tag,
                                     "the manifest, or an index of several");
     if (!looks_like_index(document.text, "manifest")) {
         return document;
     }
     const oci::Index index = parse_index(document.text, document.media_type, "index");
-    auto chosen = client.manifest(choose_platform(index, host_platform()).digest.text(),
-                                  "the manifest for this machine, of the index");
+    auto chosen = client.manifest(choose_platform(index, platform).digest.text(),
+                                  "the manifest for the platform, of the index");
     if (looks_like_index(chosen.text, "manifest")) {
         throw RegistryError(fmt::format("{}: an index within an index", client.origin()), 200);
     }
@@ -212,7 +213,8 @@ std::string bring_image(ImageStore& store, const Reference& reference,
     TransferCrew crew(progress);
     RegistryClient client(reference, credentials, "pull");
     client.explain(options.explain);
-    const auto document = manifest_for_us(client, reference);
+    const auto document =
+        manifest_for(client, reference, options.platform.value_or(host_platform()));
     fault_after("pull-manifest");
     const StoreLease lease(store);
     Pull pull{

@@ -9,6 +9,7 @@
 #include "01-chroot/error.hpp"
 #include "06-registry/artifact.hpp"
 #include "06-registry/copy_image.hpp"
+#include "06-registry/inspect_remote.hpp"
 #include "06-registry/login.hpp"
 #include "06-registry/search.hpp"
 
@@ -149,6 +150,34 @@ TEST_CASE("copy_image: from registry to registry, one platform or all", "[06][co
     copy_image({.name = at.reference("a:1")}, {.name = at.reference("c:1")}, {});
     CHECK(at.count("GET", "/blobs/") == 0);  // within one registry blobs are taken over
     CHECK(at.count("PUT", "/blobs/") == 0);
+}
+
+TEST_CASE("pull: of an index the image for the platform that was asked for", "[06][pull]") {
+    TransferFixture at;
+    const Image here = make_image(at.store, at.reference("a:1"), 1);
+    const Image there = make_image(at.store, at.reference("a:2"), 2);
+    push(at.store, at.reference("a:1"), {}, {});
+    push(at.store, at.reference("a:2"), {}, {});
+    const std::string index = put_index(at, here, there);
+    const Reference all = at.reference("a:all");
+    CHECK(pull(at.other, all, {}, {}, {.platform = {{.os = "linux", .architecture = "pdp11"}}}) ==
+          there.manifest.digest.text());
+    CHECK(pull(at.other, all, {}, {}) == here.manifest.digest.text());
+    CHECK_THROWS_WITH(
+        pull(at.other, all, {}, {}, {.platform = {{.os = "linux", .architecture = "vax"}}}),
+        "no matching manifest for linux/vax in the manifest list entries");
+
+    const RemoteImage several = inspect_remote(all, {});
+    CHECK(several.manifest.digest.text() == index);
+    CHECK(several.manifest.media_type == media_type::kOciIndex);
+    REQUIRE(several.platforms.size() == 2);
+    CHECK(several.platforms[1].architecture == "pdp11");
+    const RemoteImage one = inspect_remote(at.reference("a:1"), {});
+    CHECK(one.manifest.digest == here.manifest.digest);
+    CHECK(one.manifest.size > 0);
+    REQUIRE(one.platforms.size() == 1);
+    CHECK(one.platforms[0].architecture == host_platform().architecture);
+    CHECK_THROWS_AS(inspect_remote(at.reference("a:none"), {}), RegistryError);
 }
 
 TEST_CASE("copy_image: a blob that is not what its digest says arrives nowhere", "[06][copy]") {

@@ -21,6 +21,15 @@ int main(int argc, char** argv) {
     app.add_option("--run-root", options.run_root, "where what a reboot forgets is kept")
         ->capture_default_str()
         ->type_name("DIR");
+    constexpr unsigned kMostAtOnce = 64;
+    app.add_option("--max-concurrent-downloads", options.downloads_at_once,
+                   "layers that each pull fetches at the same time (3)")
+        ->check(CLI::Range(1U, kMostAtOnce))
+        ->type_name("NUMBER");
+    app.add_option("--max-concurrent-uploads", options.uploads_at_once,
+                   "layers that each push sends at the same time (5)")
+        ->check(CLI::Range(1U, kMostAtOnce))
+        ->type_name("NUMBER");
     app.add_option("--outer", options.outer, "given by a daemon without privileges to itself")
         ->group("");
     app.add_flag("--no-nat", options.no_nat,

@@ -16,6 +16,11 @@ namespace drydock {
 /// What is kept for a registry; anonymous when there is nothing.
 Credentials stored_credentials(const std::string& domain);
 
+/// The value of X-Registry-Config, with which a client hands a daemon that builds the credentials
+/// for all registries it knows any for; empty when there are none. What cannot be had of one
+/// registry, as its helper fails, is left out.
+std::string registry_config_header();
+
 /// Keeps them. The file is mode 0600 afterwards, and what else is in it stays.
 /// @return the file, when they lie there for who can read it; empty when a helper has them
 std::filesystem::path store_credentials(const std::string& domain, const Credentials& credentials);

@@ -148,6 +148,18 @@ std::string helper_for(const json& config, const std::string& domain, const std:
     return string_at(config, "credsStore");
 }
 
+/// Docker's AuthConfig.
+json auth_object(const Credentials& credentials, const std::string& domain) {
+    json value = {{"serveraddress", server_name(domain)}};
+    if (!credentials.identity_token.empty()) {
+        value["identitytoken"] = credentials.identity_token;
+    } else {
+        value["username"] = credentials.user;
+        value["password"] = credentials.password;
+    }
+    return value;
+}
+
 std::vector<std::string> keys_for(const std::string& domain) {
     return {server_name(domain), "https://" + domain, "http://" + domain};
 }
@@ -243,17 +255,35 @@ std::string registry_of_image(const std::string& image) {
     return registry_domain(is_domain ? first : "");
 }
 
+std::string registry_config_header() {
+    const json config = read_config(docker_config_file());
+    json registries = json::object();
+    for (const char* list : {"auths", "credHelpers"}) {
+        const auto found = config.find(list);
+        if (found == config.end() || !found->is_object()) {
+            continue;
+        }
+        for (const auto& [server, nothing] : found->items()) {
+            const std::string domain = registry_domain(server);
+            try {
+                if (const Credentials kept = stored_credentials(domain); !kept.anonymous()) {
+                    registries[server_name(domain)] = auth_object(kept, domain);
+                }
+            } catch (const InputError&) {  // NOLINT(bugprone-empty-catch): a build that needs that
+                                           // one fails, and no other
+            }
+        }
+    }
+    return registries.empty()
+               ? ""
+               : to_base64(registries.dump(-1, ' ', false, json::error_handler_t::replace), true);
+}
+
 std::string registry_auth_header(const Credentials& credentials, const std::string& domain) {
     if (credentials.anonymous()) {
         return "";
     }
-    json value = {{"serveraddress", server_name(domain)}};
-    if (!credentials.identity_token.empty()) {
-        value["identitytoken"] = credentials.identity_token;
-    } else {
-        value["username"] = credentials.user;
-        value["password"] = credentials.password;
-    }
+    const json value = auth_object(credentials, domain);
     return to_base64(value.dump(-1, ' ', false, json::error_handler_t::replace), true);
 }
 

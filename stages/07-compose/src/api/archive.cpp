@@ -102,7 +102,8 @@ void put_archive(Call& call) {
     with_paths(call, path, [&] {
         call.engine.with_root(container.id, [&](int root) {
             UnpackOptions options{.keep_kinds = call.flag("noOverwriteDirNonDir")};
-            if (call.flag("copyUIDGID")) {
+            // docker's rule: without a user of the container's they stay those of the archive.
+            if (call.flag("copyUIDGID") && !container.config.user.empty()) {
                 const User user = find_user(root, container.config.user);
                 options.owner = {user.uid, user.gid};
             }

@@ -2,10 +2,12 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
 #include "07-compose/api/routes.hpp"
@@ -14,6 +16,7 @@
 
 #include "api/create_body.hpp"
 #include "api/log_stream.hpp"
+#include "api/websocket.hpp"
 
 namespace drydock::api {
 namespace {
@@ -53,9 +56,8 @@ void replay(Call& call, const Container& container, int socket) {
             [](int) { return false; });
 }
 
-// [region: attach]
-void attach(Call& call) {
-    const Container container = call.engine.find(call.name());
+/// What the client asks for, but for its socket.
+Attachment attachment_for(Call& call, const Container& container) {
     if (!call.flag("stream") && !call.flag("logs")) {
         throw InputError("Bad parameters: at least one of stream and logs must be chosen");
     }
@@ -68,6 +70,14 @@ void attach(Call& call) {
         attachment.detach_keys = parse_detach_keys(call.parameter("detachKeys"));
         attachment.out = attachment.out || attachment.err;
     }
+    return attachment;
+}
+
+// [region: attach]
+void attach(Call& call) {
+    const Container container = call.engine.find(call.name());
+    Attachment attachment = attachment_for(call, container);
+    const bool tty = container.config.tty;
     Hijacked connection;
     const bool stream = call.flag("stream");
     if (call.flag("logs") || !stream) {
@@ -86,6 +96,65 @@ void attach(Call& call) {
     }
 }
 // [/region]
+
+std::pair<UniqueFd, UniqueFd> make_stream_pair() {
+    std::array<int, 2> ends{};
+    check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()),
+          "socketpair(AF_UNIX, SOCK_STREAM)");
+    return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+HttpHeaders websocket_headers(Call& call) {
+    const HttpRequest& request = call.http.request();
+    const std::string_view key = request.header("Sec-WebSocket-Key");
+    if (!same_letters(request.header("Upgrade"), "websocket") || key.empty()) {
+        throw InputError(
+            "expected the handshake of a WebSocket: Upgrade: websocket, Sec-WebSocket-Key");
+    }
+    if (request.header("Sec-WebSocket-Version") != "13") {
+        throw InputError("Sec-WebSocket-Version: expected 13");
+    }
+    return {{"Upgrade", "websocket"},
+            {"Connection", "Upgrade"},
+            {"Sec-WebSocket-Accept", websocket_accept(key)}};
+}
+
+/// The streams of a container as messages, for browsers. A thread of ours stands between both, so
+/// unlike attach() it ends with the daemon.
+void attach_websocket(Call& call) {
+    const Container container = call.engine.find(call.name());
+    Attachment attachment = attachment_for(call, container);
+    attachment.framed = false;
+    const HttpHeaders headers = websocket_headers(call);
+    constexpr int kBinarySince = 28;
+    const Opcode kind = call.version >= kBinarySince ? Opcode::Binary : Opcode::Text;
+    auto [ours, containers] = make_stream_pair();
+    Hijacked connection;
+    const auto begin = [&] { connection = call.http.hijack(101, headers); };
+    if (call.flag("logs")) {
+        begin();
+        LogStream log(call.engine, container.id,
+                      {.out = attachment.out, .err = attachment.err, .framed = false});
+        log.run(
+            [&](std::string_view bytes) {
+                write_all(connection.socket.get(), websocket_frame(kind, bytes), "WebSocket");
+            },
+            [](int) { return false; });
+    }
+    if (call.flag("stream")) {
+        call.engine.attach(container.id, [&] {
+            if (!connection.socket) {
+                begin();
+            }
+            attachment.socket = std::move(containers);
+            return std::move(attachment);
+        });
+    }
+    containers = UniqueFd();
+    relay_websocket(connection.socket.get(), connection.already_read, ours.get(), kind,
+                    [&] { return !call.engine.waiting_ended(); });
+    static_cast<void>(::shutdown(connection.socket.get(), SHUT_RDWR));
+}
 
 void resize(Call& call) {
     call.engine.resize(call.name(), static_cast<unsigned>(call.number("h").value_or(0)),
@@ -157,6 +226,7 @@ void inspect_exec(Call& call) {
 
 constexpr std::array kAttachRoutes = std::to_array<Route>({
     {"POST", "/containers/{}/attach", attach},
+    {"GET", "/containers/{}/attach/ws", attach_websocket},
     {"POST", "/containers/{}/resize", resize},
     {"POST", "/containers/{}/exec", create_exec},
     {"POST", "/exec/{}/start", start_exec},

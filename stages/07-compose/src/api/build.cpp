@@ -11,6 +11,7 @@
 #include "07-compose/api/routes.hpp"
 
 #include "api/body_file.hpp"
+#include "api/platform.hpp"
 #include "api/progress_stream.hpp"
 #include "api/registry_auth.hpp"
 
@@ -45,6 +46,12 @@ BuildRequest build_request(Call& call) {
     }
     if (!call.parameter("remote").empty() && call.parameter("remote") != "client-session") {
         throw NotImplemented("building from a remote context");
+    }
+    if (const std::string text = call.parameter("platform"); !text.empty()) {
+        if (const oci::Platform wanted = parse_platform(text); !fits(host_platform(), wanted)) {
+            throw NotImplemented(fmt::format("building for {} on {}", platform_text(wanted),
+                                             platform_text(host_platform())));
+        }
     }
     BuildRequest request{
         .tags = call.parameters("t"),

@@ -14,6 +14,7 @@
 #include "api/container_json.hpp"
 #include "api/create_body.hpp"
 #include "api/network_json.hpp"
+#include "api/platform.hpp"
 
 namespace drydock::api {
 namespace {
@@ -30,8 +31,29 @@ std::string image_id(Engine& engine, const std::string& name) {
     }
 }
 
+/// @throws EngineError NotFound, at which clients pull the image for that machine
+void check_platform(Call& call, const std::string& image_name) {
+    const std::string text = call.parameter("platform");
+    if (text.empty()) {
+        return;
+    }
+    const oci::Platform wanted = parse_platform(text);
+    const auto image = call.engine.images().find(image_name);
+    if (!image) {
+        return;  // create() says so
+    }
+    const oci::Platform made = call.engine.images().config(*image).platform;
+    if (!fits(made, wanted)) {
+        throw EngineError(Refusal::NotFound,
+                          fmt::format("image with reference {} was found but does not match the "
+                                      "specified platform: wanted {}, actual: {}",
+                                      image_name, platform_text(wanted), platform_text(made)));
+    }
+}
+
 void create(Call& call) {
     ContainerConfig config = read_create_body(json_body(call));
+    check_platform(call, config.image);
     constexpr int kIpcPrivate = 40;  // before API 1.40 anybody's memory could be shared
     if (call.version < kIpcPrivate && config.isolation.ipc_mode.empty()) {
         config.isolation.ipc_mode = "shareable";

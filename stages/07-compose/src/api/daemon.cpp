@@ -107,6 +107,8 @@ int run_daemon(const DaemonOptions& options) {
     Engine engine({.data_root = options.data_root,
                    .run_root = options.run_root,
                    .use_nat = !options.no_nat,
+                   .downloads_at_once = options.downloads_at_once,
+                   .uploads_at_once = options.uploads_at_once,
                    .bind_port = options.outer >= 0 ? bind_outside(options.outer) : BindPort()});
     HttpServer server(
         {.listen = {host}, .common_headers = api::common_headers(), .stall_timeout = 0ms},

@@ -23,6 +23,7 @@
 #include "api/body_file.hpp"
 #include "api/image_json.hpp"
 #include "api/import.hpp"
+#include "api/platform.hpp"
 #include "api/progress_stream.hpp"
 #include "api/registry_auth.hpp"
 
@@ -286,11 +287,15 @@ void pull_image(Call& call) {
     const Reference reference = with_tag(name, call.parameter("tag"));
     const Credentials credentials =
         read_registry_auth(call.http.request().header("X-Registry-Auth"));
+    TransferOptions options{.at_once = call.engine.options().downloads_at_once};
+    if (const std::string platform = call.parameter("platform"); !platform.empty()) {
+        options.platform = parse_platform(platform);
+    }
     const auto job = call.engine.jobs().begin("pull", familiar(reference));
     ProgressStream stream(call);
     stream.run([&] {
         try {
-            pull(call.engine.images(), reference, credentials, told_to(stream, *job));
+            pull(call.engine.images(), reference, credentials, told_to(stream, *job), options);
             job->done();
             tell_of_image(call, "pull", familiar(reference), familiar_repository(reference));
         } catch (const std::exception& e) {
@@ -313,7 +318,8 @@ void push_image(Call& call) {
     ProgressStream stream(call);
     stream.run([&] {
         try {
-            push(call.engine.images(), reference, credentials, told_to(stream, *job));
+            push(call.engine.images(), reference, credentials, told_to(stream, *job),
+                 {.at_once = call.engine.options().uploads_at_once});
             job->done();
             tell_of_image(call, "push", familiar(reference), familiar_repository(reference));
         } catch (const std::exception& e) {

@@ -27,10 +27,8 @@ void no_such_plugin(Call& call) {
 
 constexpr std::array kMissingRoutes = std::to_array<Route>({
     {"GET", "/plugins/{*}/json", no_such_plugin},
-    {"*", "/containers/{}/attach/ws", missing, "attach over a WebSocket"},
     {"*", "/session", missing, "BuildKit; use DOCKER_BUILDKIT=0"},
     {"*", "/grpc", missing, "BuildKit; use DOCKER_BUILDKIT=0"},
-    {"*", "/distribution/{*}", missing, "distribution"},
     {"*", "/build/{*}", missing, "pruning of builds"},
     {"*", "/plugins/{*}", missing, "plugins"},
     {"*", "/swarm", not_a_swarm},

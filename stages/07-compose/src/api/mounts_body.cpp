@@ -91,6 +91,24 @@ MountPoint read_bind(const std::string& text) {
     throw InputError(fmt::format("invalid mount config for type \"{}\": {}", type, why));
 }
 
+/// What is mounted below a read-only bind is read-only here, as docker has it since API 1.44.
+void read_read_only_options(const MountPoint& mount, const json& options) {
+    if (body_member<bool>(options, "ReadOnlyNonRecursive", "true or false")) {
+        throw NotImplemented(
+            "a read-only bind below which can be written (ReadOnlyNonRecursive, "
+            "bind-recursive=writable)");
+    }
+    if (!body_member<bool>(options, "ReadOnlyForceRecursive", "true or false")) {
+        return;
+    }
+    if (mount.writable) {
+        refuse_mount(mount.type, "ReadOnlyForceRecursive needs ReadOnly");
+    }
+    if (!mount.recursive) {
+        refuse_mount(mount.type, "ReadOnlyForceRecursive does not go with NonRecursive");
+    }
+}
+
 void read_bind_options(MountPoint& mount, const json& object) {
     const json options = body_member<json>(object, "BindOptions", "an object");
     mount.propagation = body_member<std::string>(options, "Propagation", "a string");
@@ -98,6 +116,7 @@ void read_bind_options(MountPoint& mount, const json& object) {
         refuse_mount(mount.type, "invalid propagation mode: " + mount.propagation);
     }
     mount.recursive = !body_member<bool>(options, "NonRecursive", "true or false");
+    read_read_only_options(mount, options);
     mount.make_source = body_member<bool>(options, "CreateMountpoint", "true or false");
     if (!mount.source.starts_with('/')) {
         refuse_mount(mount.type,
@@ -110,8 +129,10 @@ void read_bind_options(MountPoint& mount, const json& object) {
 
 void read_volume_options(MountPoint& mount, const json& object) {
     const json options = body_member<json>(object, "VolumeOptions", "an object");
-    if (!body_member<std::string>(options, "Subpath", "a string").empty()) {
-        throw NotImplemented("a part of a volume (Subpath)");
+    mount.subpath = body_member<std::string>(options, "Subpath", "a string");
+    const std::filesystem::path part(mount.subpath);
+    if (part.is_absolute() || std::ranges::find(part, "..") != part.end()) {
+        refuse_mount(mount.type, "subpath must be a relative path within the volume");
     }
     mount.copy_up = !body_member<bool>(options, "NoCopy", "true or false");
     mount.labels =

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "01-chroot/error.hpp"
+#include "05-images/reference.hpp"
+#include "06-registry/inspect_remote.hpp"
 #include "06-registry/login.hpp"
 #include "06-registry/progress.hpp"
 #include "06-registry/search.hpp"
@@ -73,9 +75,30 @@ void search(Call& call) {
     respond_json(call, 200, found);
 }
 
+/// What the registry has under that name, without fetching it.
+void distribution(Call& call) {
+    const Reference name = parse_reference(call.name());
+    const RemoteImage image =
+        inspect_remote(name, read_registry_auth(call.http.request().header("X-Registry-Auth")));
+    json platforms = json::array();
+    for (const oci::Platform& platform : image.platforms) {
+        platforms.push_back({{"architecture", platform.architecture}, {"os", platform.os}});
+        if (!platform.variant.empty()) {
+            platforms.back()["variant"] = platform.variant;
+        }
+    }
+    respond_json(call, 200,
+                 {{"Descriptor",
+                   {{"mediaType", image.manifest.media_type},
+                    {"digest", image.manifest.digest.text()},
+                    {"size", image.manifest.size}}},
+                  {"Platforms", platforms}});
+}
+
 constexpr std::array kRegistryRoutes = std::to_array<Route>({
     {"POST", "/auth", check_login},
     {"GET", "/images/search", search},
+    {"GET", "/distribution/{*}/json", distribution},
 });
 
 }  // namespace

@@ -41,6 +41,13 @@ std::vector<std::string> arguments_inside(const DaemonOptions& options, int oute
     if (!options.host.empty()) {
         words.insert(words.end(), {"--host", options.host});
     }
+    for (const auto& [flag, number] :
+         {std::pair("--max-concurrent-downloads", options.downloads_at_once),
+          std::pair("--max-concurrent-uploads", options.uploads_at_once)}) {
+        if (number != 0) {
+            words.insert(words.end(), {flag, std::to_string(number)});
+        }
+    }
     if (options.no_nat) {
         words.emplace_back("--no-nat");
     }

@@ -14,6 +14,7 @@
 #include "07-compose/api/routes.hpp"
 
 #include "api/product.hpp"
+#include "engine/swap_limit.hpp"
 
 namespace drydock::api {
 namespace {
@@ -84,7 +85,7 @@ json machine_info() {
             {"CgroupDriver", "cgroupfs"},
             {"CgroupVersion", is_unified_cgroup() ? "2" : "1"},
             {"MemoryLimit", true},
-            {"SwapLimit", true},
+            {"SwapLimit", counts_swap()},
             {"CpuCfsPeriod", true},
             {"CpuCfsQuota", true},
             {"CPUShares", true},

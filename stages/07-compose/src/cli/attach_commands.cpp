@@ -153,7 +153,10 @@ int run_attach(const Invocation& invocation) {
     std::string name;
     bool no_input = false;
     std::string detach_keys;
+    bool pass_signals = true;
     app.add_flag("--no-stdin", no_input, "leave its standard input alone");
+    app.add_flag("--sig-proxy,!--no-sig-proxy", pass_signals,
+                 "pass the signals that we get on to it (=false: they are for us)");
     app.add_option("--detach-keys", detach_keys, "keys that leave it (ctrl-p,ctrl-q)")
         ->type_name("KEYS");
     app.add_option("CONTAINER", name, "name or ID")->required()->type_name("");
@@ -169,6 +172,7 @@ int run_attach(const Invocation& invocation) {
     Foreground foreground = foreground_of(container);
     foreground.streams.interactive = foreground.streams.interactive && !no_input;
     foreground.detach_keys = detach_keys;
+    foreground.pass_signals = pass_signals;
     foreground.running = true;
     check_terminal(foreground.streams);
     return run_in_foreground(engine, foreground);

@@ -15,6 +15,7 @@
 #include "01-chroot/error.hpp"
 #include "01-chroot/file.hpp"
 #include "06-registry/base64.hpp"
+#include "06-registry/stored_credentials.hpp"
 #include "07-compose/cli/ignore_rules.hpp"
 #include "07-compose/cli/progress.hpp"
 #include "07-compose/cli/tar_writer.hpp"
@@ -154,7 +155,7 @@ std::string build_image(const Engine& engine, const BuildRequest& request, int f
     expect_files(request);
     const bool own = !request.secrets.empty() || request.explain_cache;
     const char* const path = own ? "/drydock/build" : "/build";  // the latter any engine has
-    Exchange answer = engine.upload(path, query_of(request), [&](Exchange& upload) {
+    const auto write = [&](Exchange& upload) {
         std::string buffer = own ? first_line(request) : "";  // many small blocks make one chunk
         constexpr std::size_t kChunk = 65536;
         write_context(request.context, request.dockerfile, [&](std::string_view bytes) {
@@ -164,7 +165,8 @@ std::string build_image(const Engine& engine, const BuildRequest& request, int f
             }
         });
         upload.write_body(buffer);
-    });
+    };
+    Exchange answer = engine.upload_build(path, query_of(request), write, registry_config_header());
     const nlohmann::json aux = show_progress(answer, fd, request.quiet);
     const std::string id = aux.value("ID", "");
     if (id.empty()) {
@@ -178,7 +180,7 @@ BuildCheck check_build(const Engine& engine, const BuildRequest& request) {
     expect_files(request);
     Query query = query_of(request);
     query.emplace_back("check", "1");
-    Exchange answer = engine.upload("/drydock/build", query, [&](Exchange& upload) {
+    const auto write = [&](Exchange& upload) {
         std::string body = first_line(request);
         TarWriter tar([&](std::string_view bytes) { body += bytes; });
         for (const std::string& name : {request.dockerfile, request.dockerfile + ".dockerignore",
@@ -191,7 +193,8 @@ BuildCheck check_build(const Engine& engine, const BuildRequest& request) {
         }
         tar.finish();
         upload.write_body(body);
-    });
+    };
+    Exchange answer = engine.upload_build("/drydock/build", query, write, registry_config_header());
     const nlohmann::json check = parse_answer(answer.read_all());
     return {.text = check.value("Text", ""), .warnings = check["Warnings"].size()};
 }

@@ -123,7 +123,13 @@ int run_start(const Invocation& invocation) {
     bool attach = false;
     bool interactive = false;
     app.add_flag("-a,--attach", attach, "stay with it, as run does");
+    std::string detach_keys;
+    bool pass_signals = true;
     app.add_flag("-i,--interactive", interactive, "our standard input is its own");
+    app.add_option("--detach-keys", detach_keys, "keys that leave it (ctrl-p,ctrl-q)")
+        ->type_name("KEYS");
+    app.add_flag("--sig-proxy,!--no-sig-proxy", pass_signals,
+                 "pass the signals that we get on to it (=false: they are for us)");
     add_names(app, names);
     if (const auto status = parse(app, invocation)) {
         return *status;
@@ -136,6 +142,8 @@ int run_start(const Invocation& invocation) {
         Foreground foreground =
             foreground_of(engine.get(path_of({"containers", names.front(), "json"})));
         foreground.streams.interactive = foreground.streams.interactive && interactive;
+        foreground.detach_keys = detach_keys;
+        foreground.pass_signals = pass_signals;
         return run_in_foreground(engine, foreground);
     }
     return for_each_name(names, invocation.name, [&](const std::string& name) {

@@ -135,6 +135,9 @@ std::string create_body(const ContainerSpec& spec) {
     put(body, "Tty", spec.streams.tty);
     put(body, "OpenStdin", spec.streams.interactive);
     put(body, "StdinOnce", spec.stdin_once);
+    put(body, "AttachStdin", spec.attached.in);
+    put(body, "AttachStdout", spec.attached.out);
+    put(body, "AttachStderr", spec.attached.err);
     put(body, "WorkingDir", spec.workdir);
     put(body, "User", spec.user);
     put(body, "Hostname", spec.hostname);
@@ -152,9 +155,14 @@ std::string create_body(const ContainerSpec& spec) {
 
 std::optional<std::string> try_create(const Engine& engine, const ContainerSpec& spec) {
     try {
-        const json answer = engine.post("/containers/create",
-                                        spec.name.empty() ? Query{} : Query{{"name", spec.name}},
-                                        create_body(spec));
+        Query query;
+        if (!spec.name.empty()) {
+            query.emplace_back("name", spec.name);
+        }
+        if (!spec.platform.empty()) {
+            query.emplace_back("platform", spec.platform);
+        }
+        const json answer = engine.post("/containers/create", query, create_body(spec));
         for (const json& warning : answer.value("Warnings", json::array())) {
             static_cast<void>(
                 std::fprintf(stderr, "WARNING: %s\n", warning.get<std::string>().c_str()));
@@ -169,15 +177,21 @@ std::optional<std::string> try_create(const Engine& engine, const ContainerSpec&
     }
 }
 
-void pull_missing_image(const Engine& engine, const std::string& image) {
-    static_cast<void>(std::fprintf(stderr, "Unable to find image '%s' locally\n", image.c_str()));
-    pull_image(engine, image, STDERR_FILENO, false);
+void pull_missing_image(const Engine& engine, const ContainerSpec& spec) {
+    if (spec.pull == PullPolicy::Never) {
+        throw InputError(fmt::format(
+            "image {}: is not here, and --pull never forbids fetching it; 'drydock pull {}' does",
+            spec.image, spec.image));
+    }
+    static_cast<void>(
+        std::fprintf(stderr, "Unable to find image '%s' locally\n", spec.image.c_str()));
+    pull_image(engine, spec.image, STDERR_FILENO, spec.quiet_pull, spec.platform);
 }
 
 std::string create_container(const Engine& engine, const ContainerSpec& spec) {
     auto id = try_create(engine, spec);
     if (!id) {
-        pull_missing_image(engine, spec.image);
+        pull_missing_image(engine, spec);
         id = try_create(engine, spec);
     }
     if (!id) {
@@ -207,6 +221,19 @@ std::int64_t parse_cpus(std::string_view text, std::string_view where) {
             fmt::format("{}: \"{}\" is no number of CPUs; expected one like 0.5", where, text));
     }
     return std::llround(number->first * kNano);
+}
+
+PullPolicy parse_pull_policy(std::string_view text, std::string_view where) {
+    if (text == "always") {
+        return PullPolicy::Always;
+    }
+    if (text == "never") {
+        return PullPolicy::Never;
+    }
+    if (!text.empty() && text != "missing") {
+        throw InputError(fmt::format("{}: \"{}\"; expected always, missing or never", where, text));
+    }
+    return PullPolicy::Missing;
 }
 
 RestartSpec parse_restart(std::string_view text, std::string_view where) {

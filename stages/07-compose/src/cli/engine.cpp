@@ -94,8 +94,23 @@ Exchange Engine::stream(const std::string& method, const std::string& path, cons
 Exchange Engine::upload(const std::string& path, const Query& query,
                         const std::function<void(Exchange&)>& write_body,
                         const std::string& method) const {
-    const Request request{
-        .method = method, .target = target_of(path, query), .content_type = "application/x-tar"};
+    return upload_request(
+        {.method = method, .target = target_of(path, query), .content_type = "application/x-tar"},
+        write_body);
+}
+
+Exchange Engine::upload_build(const std::string& path, const Query& query,
+                              const std::function<void(Exchange&)>& write_body,
+                              const std::string& registry_config) const {
+    return upload_request({.method = "POST",
+                           .target = target_of(path, query),
+                           .content_type = "application/x-tar",
+                           .registry_config = registry_config},
+                          write_body);
+}
+
+Exchange Engine::upload_request(const Request& request,
+                                const std::function<void(Exchange&)>& write_body) const {
     Exchange exchange = reach(host_, [&] { return Exchange::upload(host_, request); });
     write_body(exchange);
     exchange.end_body();

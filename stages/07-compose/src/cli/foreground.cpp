@@ -48,6 +48,8 @@ class Session {
         : engine_(engine),
           id_(container.id),
           tty_(container.streams.tty),
+          reads_output_(container.out || container.err),
+          pass_signals_(container.pass_signals),
           signals_fd_(check(::signalfd(-1, &signals_.blocked(), SFD_CLOEXEC), "signalfd()")),
           // Before the start: a container may have ended when the answer to the start comes.
           wait_(engine.stream("POST", path_of({"containers", id_, "wait"}),
@@ -55,14 +57,17 @@ class Session {
           talk_(engine.stream("POST", path_of({"containers", id_, "attach"}),
                               {{"stream", "1"},
                                {"stdin", container.streams.interactive ? "1" : "0"},
-                               {"stdout", "1"},
-                               {"stderr", "1"},
+                               {"stdout", container.out ? "1" : "0"},
+                               {"stderr", container.err ? "1" : "0"},
                                {"detachKeys", container.detach_keys}}),
                 container.streams) {}
 
     int follow() {
-        while (talk_.open()) {
+        while (!left_ && talk_.open() && (reads_output_ || !talk_.input_ended())) {
             await_event(-1);
+        }
+        if (left_ || !reads_output_) {
+            return left_.value_or(0);
         }
         // Its end follows that of its output at once, unless it was left by the detach keys.
         while (!status_ && has_ended()) {
@@ -124,6 +129,11 @@ class Session {
             }
             return;
         }
+        if (!pass_signals_) {
+            constexpr int kSignalled = 128;
+            left_ = kSignalled + number;
+            return;
+        }
         requests_to_end_ += number == SIGINT || number == SIGTERM ? 1 : 0;
         try {
             const int sent = requests_to_end_ >= kImpatient ? SIGKILL : number;
@@ -142,11 +152,14 @@ class Session {
     const Engine& engine_;
     std::string id_;
     bool tty_;
+    bool reads_output_;
+    bool pass_signals_;
     BlockedSignals signals_{};
     UniqueFd signals_fd_;
     Exchange wait_;
     Conversation talk_;
     std::optional<int> status_{};
+    std::optional<int> left_{};  ///< the exit status of who went away
     int requests_to_end_ = 0;
 };
 

@@ -20,6 +20,9 @@ std::string head_of(const Request& request, std::string_view body_framing) {
     if (!request.registry_auth.empty()) {
         head += fmt::format("X-Registry-Auth: {}\r\n", request.registry_auth);
     }
+    if (!request.registry_config.empty()) {
+        head += fmt::format("X-Registry-Config: {}\r\n", request.registry_config);
+    }
     if (!body_framing.empty()) {
         head += fmt::format("Content-Type: {}\r\n{}\r\n", request.content_type, body_framing);
     }

@@ -236,12 +236,15 @@ int run_pull(const Invocation& invocation) {
     prepare(app, invocation);
     std::string reference;
     bool quiet = false;
+    std::string platform;
     app.add_flag("-q,--quiet", quiet, "no progress");
+    app.add_option("--platform", platform, "the machine that it is for, like linux/amd64")
+        ->type_name("OS/ARCHITECTURE");
     app.add_option("IMAGE", reference, "[REGISTRY/]NAME[:TAG|@DIGEST]")->required()->type_name("");
     if (const auto status = parse(app, invocation)) {
         return *status;
     }
-    pull_image(invocation.engine(), reference, STDOUT_FILENO, quiet);
+    pull_image(invocation.engine(), reference, STDOUT_FILENO, quiet, platform);
     fmt::print("{}\n", reference);
     return 0;
 }

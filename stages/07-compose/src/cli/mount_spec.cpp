@@ -42,6 +42,22 @@ bool is_switched_on(const std::string& value) {
     return value.empty() || value == "true" || value == "1";
 }
 
+/// What becomes of what is mounted below the source.
+void set_recursion(json& mount, const std::string& value, std::string_view where) {
+    json& options = mount["BindOptions"];
+    if (value == "disabled") {
+        options["NonRecursive"] = true;
+    } else if (value == "writable") {
+        options["ReadOnlyNonRecursive"] = true;
+    } else if (value == "readonly") {
+        options["ReadOnlyForceRecursive"] = true;
+    } else if (value != "enabled") {
+        throw InputError(
+            fmt::format("{}: bind-recursive={}: expected enabled, disabled, writable or readonly",
+                        where, value));
+    }
+}
+
 /// @return false for a key that there is not
 bool set_mount_field(json& mount, const std::string& key, const std::string& value,
                      std::string_view where) {
@@ -57,6 +73,8 @@ bool set_mount_field(json& mount, const std::string& key, const std::string& val
         mount["BindOptions"]["Propagation"] = value;
     } else if (key == "bind-nonrecursive") {
         mount["BindOptions"]["NonRecursive"] = is_switched_on(value);
+    } else if (key == "bind-recursive") {
+        set_recursion(mount, value, where);
     } else if (key == "volume-nocopy") {
         mount["VolumeOptions"]["NoCopy"] = is_switched_on(value);
     } else if (key == "volume-subpath") {
@@ -86,7 +104,8 @@ json parse_mount(std::string_view text, std::string_view where) {
         if (!set_mount_field(mount, key, value, where)) {
             throw InputError(fmt::format(
                 "{}: \"{}\": unexpected key '{}'; expected type, src, dst, readonly, "
-                "bind-propagation, volume-nocopy, volume-label, volume-opt, tmpfs-size, tmpfs-mode",
+                "bind-propagation, bind-recursive, volume-nocopy, volume-subpath, volume-label, "
+                "volume-opt, tmpfs-size, tmpfs-mode",
                 where, text, key));
         }
     }

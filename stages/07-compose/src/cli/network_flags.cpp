@@ -19,6 +19,8 @@ void add_network_flags(CLI::App& app, NetworkFlags& flags) {
     app.add_flag("-P,--publish-all", spec.publish_all,
                  "every exposed port, on ports of our choice");
     add_list(app, "--expose", spec.expose, "say that it serves a port")->type_name("PORT");
+    add_list(app, "--link", spec.links, "another container, by a name of our choice")
+        ->type_name("CONTAINER[:ALIAS]");
     add_list(app, "--add-host", spec.extra_hosts, "a line for its /etc/hosts; IP or host-gateway")
         ->type_name("NAME:IP");
     add_list(app, "--dns", spec.dns, "whom it asks for names")->type_name("IP");

@@ -144,6 +144,7 @@ void put_networks(json& body, const NetworkSpec& spec, const std::string& networ
     if (spec.publish_all) {
         host["PublishAllPorts"] = true;
     }
+    put_words(host, "Links", spec.links);
     put_words(host, "ExtraHosts", spec.extra_hosts);
     put_words(host, "Dns", spec.dns);
     put_words(host, "DnsSearch", spec.dns_search);

@@ -68,7 +68,8 @@ std::string stored_auth_for(const std::string& image) {
     return registry_auth_header(stored_credentials(domain), domain);
 }
 
-void pull_image(const Engine& engine, const std::string& reference, int fd, bool quiet) {
+void pull_image(const Engine& engine, const std::string& reference, int fd, bool quiet,
+                const std::string& platform) {
     // A colon behind the last slash begins the tag; one before it is a port's.
     const auto slash = reference.rfind('/');
     const auto colon = reference.find(':', slash == std::string::npos ? 0 : slash);
@@ -81,6 +82,9 @@ void pull_image(const Engine& engine, const std::string& reference, int fd, bool
         query = {{"fromImage", reference.substr(0, colon)}, {"tag", reference.substr(colon + 1)}};
     } else {
         query = {{"fromImage", reference}, {"tag", "latest"}};
+    }
+    if (!platform.empty()) {
+        query.emplace_back("platform", platform);
     }
     Exchange answer =
         engine.stream("POST", "/images/create", query, {}, stored_auth_for(reference));

@@ -2,7 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <cstdio>
 #include <optional>
 #include <utility>
 
@@ -15,210 +15,12 @@
 #include "01-chroot/signals.hpp"
 #include "07-compose/cli/container_spec.hpp"
 #include "07-compose/cli/foreground.hpp"
+#include "07-compose/cli/progress.hpp"
 
-#include "isolation_flags.hpp"
-#include "network_flags.hpp"
-#include "verb_flags.hpp"
+#include "run_flags.hpp"
 
 namespace drydock::cli {
 namespace {
-
-struct RunFlags {
-    ContainerSpec spec{};
-    std::vector<std::string> env{};
-    std::vector<std::string> labels{};
-    std::string entrypoint{};
-    std::string memory{};
-    std::string cpus{};
-    std::string cidfile{};
-    NetworkFlags network{};
-    IsolationFlags isolation{};
-    std::vector<std::string> env_files{};
-    std::vector<std::string> label_files{};
-    std::string detach_keys{};
-    std::string restart{};
-    std::string health_cmd{};
-    std::string health_interval{};
-    std::string health_timeout{};
-    std::string health_start_period{};
-    std::string health_start_interval{};
-    int health_retries = 0;
-    int stop_timeout = 0;
-    bool no_healthcheck = false;
-    bool detach = false;
-    bool interactive = false;
-    bool terminal = false;
-};
-
-void add_life_flags(CLI::App& app, RunFlags& flags) {
-    app.add_option("--restart", flags.restart,
-                   "at its end: no, always, unless-stopped, on-failure[:NUMBER]")
-        ->type_name("POLICY");
-    app.add_option("--stop-signal", flags.spec.stop_signal, "what asks it to end (SIGTERM)")
-        ->type_name("SIGNAL");
-    app.add_option("--stop-timeout", flags.stop_timeout, "seconds from there to SIGKILL (10)")
-        ->type_name("SECONDS");
-    app.add_option("--health-cmd", flags.health_cmd, "a shell command that says whether it works")
-        ->type_name("COMMAND");
-    app.add_option("--health-interval", flags.health_interval, "how often (30s)")
-        ->type_name("TIME");
-    app.add_option("--health-timeout", flags.health_timeout, "how long it may take (30s)")
-        ->type_name("TIME");
-    app.add_option("--health-retries", flags.health_retries,
-                   "failures in a row that make it unhealthy (3)")
-        ->type_name("NUMBER");
-    app.add_option("--health-start-period", flags.health_start_period,
-                   "in which failures do not count (0s)")
-        ->type_name("TIME");
-    app.add_option("--health-start-interval", flags.health_start_interval,
-                   "how often in that time (5s)")
-        ->type_name("TIME");
-    app.add_flag("--no-healthcheck", flags.no_healthcheck, "not even the image's");
-}
-
-void finish_life_flags(RunFlags& flags, const CLI::App& app) {
-    ContainerSpec& spec = flags.spec;
-    if (!flags.restart.empty()) {
-        spec.restart = parse_restart(flags.restart, "--restart");
-    }
-    if (app.count("--stop-timeout") > 0) {
-        spec.stop_timeout = flags.stop_timeout;
-    }
-    HealthSpec health{.retries = flags.health_retries};
-    if (flags.no_healthcheck) {
-        health.test = {"NONE"};
-    } else if (!flags.health_cmd.empty()) {
-        health.test = {"CMD-SHELL", flags.health_cmd};
-    }
-    const auto take = [](std::int64_t& into, const std::string& text, const char* flag) {
-        into = text.empty() ? 0 : parse_duration(text, flag);
-    };
-    take(health.interval, flags.health_interval, "--health-interval");
-    take(health.timeout, flags.health_timeout, "--health-timeout");
-    take(health.start_period, flags.health_start_period, "--health-start-period");
-    take(health.start_interval, flags.health_start_interval, "--health-start-interval");
-    if (!health.test.empty() || health.interval + health.timeout + health.start_period +
-                                        health.start_interval + health.retries >
-                                    0) {
-        spec.health = std::move(health);
-    }
-}
-
-void add_flags(CLI::App& app, RunFlags& flags) {
-    ContainerSpec& spec = flags.spec;
-    app.add_option("--name", spec.name, "name of the container; made up when not given");
-    add_list(app, "-e,--env", flags.env, "set a variable (NAME alone: take ours)")
-        ->type_name("NAME=VALUE");
-    app.add_option("-w,--workdir", spec.workdir, "working directory")->type_name("DIR");
-    app.add_option("-u,--user", spec.user, "user, and group, that the command runs as")
-        ->type_name("USER[:GROUP]");
-    app.add_option("-h,--hostname", spec.hostname, "what the container calls itself")
-        ->type_name("NAME");
-    app.add_option("-m,--memory", flags.memory, "limit of memory, like 256m")->type_name("BYTES");
-    app.add_option("--cpus", flags.cpus, "limit of CPU time, like 0.5")->type_name("NUMBER");
-    app.add_option("--pids-limit", spec.pids, "limit of processes and threads")
-        ->type_name("NUMBER");
-    add_network_flags(app, flags.network);
-    add_isolation_flags(app, flags.isolation);
-    add_list(app, "--env-file", flags.env_files, "a file with a variable on each line")
-        ->type_name("FILE");
-    add_list(app, "--label-file", flags.label_files, "a file with a label on each line")
-        ->type_name("FILE");
-    add_list(app, "-l,--label", flags.labels, "note something on the container")
-        ->type_name("KEY=VALUE");
-    app.add_option("--entrypoint", flags.entrypoint, "program to run, in place of the image's")
-        ->type_name("PROGRAM");
-    app.add_flag("--read-only", spec.read_only, "no writing to the root file system");
-    app.add_flag("--init", spec.init, "a first process that reaps and passes signals on");
-    app.add_flag("--rm", spec.auto_remove, "remove the container when it ends");
-    app.add_option("--cidfile", flags.cidfile, "write the container's ID to this file")
-        ->type_name("FILE");
-    app.add_flag("-i,--interactive", flags.interactive, "keep standard input open");
-    app.add_flag("-t,--tty", flags.terminal, "give it a terminal");
-    app.add_option("--detach-keys", flags.detach_keys, "keys that leave it (ctrl-p,ctrl-q)")
-        ->type_name("KEYS");
-    add_life_flags(app, flags);
-    add_list(app, "-v,--volume", spec.volumes,
-             "show it a directory of ours or a volume: SOURCE:PLACE[:ro]")
-        ->type_name("VOLUME");
-    add_list(app, "--mount", spec.mounts, "the same in words: type=bind,src=…,dst=…,ro")
-        ->type_name("MOUNT");
-    add_list(app, "--tmpfs", spec.tmpfs, "an empty directory in memory")
-        ->type_name("PLACE[:OPTIONS]");
-    add_list(app, "--volumes-from", spec.volumes_from, "the mounts of another container")
-        ->type_name("CONTAINER[:ro]");
-    app.add_flag("--explain", spec.explain,
-                 "print each step of its start, with its system calls, to stderr");
-    add_list(app, "--without", spec.without, "leave out a step, to see what breaks")
-        ->type_name("STEP");
-    app.add_option("IMAGE", spec.image, "an image; pulled when it is not here")
-        ->required()
-        ->type_name("");
-    app.add_option("COMMAND", spec.command,
-                   "the command and its arguments, in place of the image's")
-        ->type_name("");
-    // What stands behind IMAGE belongs to the command, also when it looks like a flag of ours.
-    app.positionals_at_end();
-}
-
-/// What counts in a file of variables or labels: no empty lines, none that begin with "#".
-std::vector<std::string> lines_of(const std::string& file) {
-    std::vector<std::string> lines;
-    const std::string text = read_file(file);
-    for (std::string_view rest = text; !rest.empty();) {
-        std::string_view line = rest.substr(0, rest.find('\n'));
-        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
-        const auto begin = line.find_first_not_of(" \t");
-        line = begin == std::string_view::npos ? "" : line.substr(begin);
-        if (line.ends_with('\r')) {
-            line.remove_suffix(1);
-        }
-        if (!line.empty() && line.front() != '#') {
-            lines.emplace_back(line);
-        }
-    }
-    return lines;
-}
-
-void finish(RunFlags& flags, const CLI::App& app) {
-    ContainerSpec& spec = flags.spec;
-    finish_network_flags(flags.network, spec);
-    finish_isolation_flags(flags.isolation, spec);
-    spec.streams = {.interactive = flags.interactive, .tty = flags.terminal};
-    for (const std::string& file : flags.env_files) {
-        for (const std::string& text : lines_of(file)) {
-            if (auto variable = parse_env(text, file)) {
-                spec.env.push_back(std::move(*variable));
-            }
-        }
-    }
-    for (const std::string& file : flags.label_files) {
-        for (const std::string& text : lines_of(file)) {
-            spec.labels.insert_or_assign(parse_pair(text, file).first,
-                                         parse_pair(text, file).second);
-        }
-    }
-    for (const std::string& text : flags.env) {
-        if (auto variable = parse_env(text, "--env")) {
-            spec.env.push_back(std::move(*variable));
-        }
-    }
-    for (const std::string& label : flags.labels) {
-        const auto equals = label.find('=');
-        spec.labels[label.substr(0, equals)] =
-            equals == std::string::npos ? "" : label.substr(equals + 1);
-    }
-    if (app.count("--entrypoint") > 0) {
-        spec.entrypoint = std::vector{flags.entrypoint};
-    }
-    finish_life_flags(flags, app);
-    if (!flags.memory.empty()) {
-        spec.memory_bytes = parse_bytes(flags.memory, "--memory");
-    }
-    if (!flags.cpus.empty()) {
-        spec.nano_cpus = parse_cpus(flags.cpus, "--cpus");
-    }
-}
 
 /// @throws InputError when there is such a file: two containers must not share one
 UniqueFd open_cidfile(const std::string& path) {
@@ -252,6 +54,15 @@ std::string create(const Engine& engine, const RunFlags& flags) {
     }
 }
 
+/// --pull always: what the registry has now, before the container is made.
+void pull_if_always(const Engine& engine, RunFlags& flags) {
+    if (flags.spec.pull == PullPolicy::Always) {
+        pull_image(engine, flags.spec.image, STDERR_FILENO, flags.spec.quiet_pull,
+                   flags.spec.platform);
+        flags.spec.pull = PullPolicy::Missing;
+    }
+}
+
 int run_foreground(const Engine& engine, RunFlags& flags) {
     // From the moment the container is there, Ctrl-C is for it. While its image is pulled, it is
     // for us.
@@ -265,16 +76,24 @@ int run_foreground(const Engine& engine, RunFlags& flags) {
     auto id = try_create(engine, flags.spec);
     if (!id) {
         signals.reset();
-        pull_missing_image(engine, flags.spec.image);
+        pull_missing_image(engine, flags.spec);
         signals.emplace();
         id = create_container(engine, flags.spec);
     }
     write_cidfile(cidfile, flags, *id);
-    const Foreground container{.id = *id,
-                               .auto_remove = flags.spec.auto_remove,
-                               .streams = flags.spec.streams,
-                               .detach_keys = flags.detach_keys,
-                               .explain = flags.spec.explain};
+    const Foreground container{
+        .id = *id,
+        .auto_remove = flags.spec.auto_remove,
+        .streams = {.interactive = flags.spec.attached.in, .tty = flags.spec.streams.tty},
+        .out = flags.spec.attached.out,
+        .err = flags.spec.attached.err,
+        .pass_signals = flags.pass_signals,
+        .detach_keys = flags.detach_keys,
+        .explain = flags.spec.explain};
+    if (!container.out && !container.err) {
+        fmt::print("{}\n", *id);  // docker's rule: who does not see its output needs its name
+        static_cast<void>(std::fflush(stdout));
+    }
     if (!ours_to_remove) {
         return run_in_foreground(engine, container);
     }
@@ -304,19 +123,25 @@ int run_run(const Invocation& invocation) {
     CLI::App app("Makes a container of IMAGE and runs COMMAND in it");
     prepare(app, invocation);
     RunFlags flags;
-    add_flags(app, flags);
+    add_run_flags(app, flags);
     app.add_flag("-d,--detach", flags.detach, "print its ID and leave it running");
     if (const auto status = parse(app, invocation)) {
         return *status;
     }
-    finish(flags, app);
-    flags.spec.stdin_once = flags.interactive && !flags.detach;
-    if (!flags.detach && flags.interactive && flags.terminal && ::isatty(STDIN_FILENO) == 0) {
+    finish_run_flags(flags, app);
+    if (flags.detach && !flags.attach.empty()) {
+        throw InputError("-d and -a: a container that is left alone is not attached to; give one");
+    }
+    flags.spec.attached = attached_streams(flags);
+    flags.spec.stdin_once = flags.spec.attached.in;
+    const bool stays = flags.spec.attached.in || flags.spec.attached.out || flags.spec.attached.err;
+    if (flags.spec.attached.in && flags.terminal && ::isatty(STDIN_FILENO) == 0) {
         throw InputError("-t: our standard input is no terminal; leave -t out to pass it on");
     }
     try {
         const Engine engine = invocation.engine();
-        return flags.detach ? run_detached(engine, flags) : run_foreground(engine, flags);
+        pull_if_always(engine, flags);
+        return stays ? run_foreground(engine, flags) : run_detached(engine, flags);
     } catch (const EngineError& e) {
         throw SetupError(e.what(), {}, kSetupFailed);
     }
@@ -326,12 +151,16 @@ int run_create(const Invocation& invocation) {
     CLI::App app("Makes a container of IMAGE and does not start it");
     prepare(app, invocation);
     RunFlags flags;
-    add_flags(app, flags);
+    add_run_flags(app, flags);
     if (const auto status = parse(app, invocation)) {
         return *status;
     }
-    finish(flags, app);
-    fmt::print("{}\n", create(invocation.engine(), flags));
+    finish_run_flags(flags, app);
+    flags.spec.attached = attached_streams(flags);
+    flags.spec.stdin_once = flags.spec.attached.in;
+    const Engine engine = invocation.engine();
+    pull_if_always(engine, flags);
+    fmt::print("{}\n", create(engine, flags));
     return 0;
 }
 

@@ -237,7 +237,7 @@ std::map<std::string, Wanted> prepare_images(const cli::Engine& engine, const Pr
             build(engine, service, image);
             id = image_id(engine, image);
         } else if (!id) {
-            cli::pull_missing_image(engine, image);
+            cli::pull_missing_image(engine, {.image = image});
             id = image_id(engine, image);
         }
         wanted[service.name] = {.config_hash = config_hash(project, service),

@@ -18,6 +18,7 @@
 
 #include "engine/entry.hpp"
 #include "engine/held_root.hpp"
+#include "engine/volume_parts.hpp"
 
 namespace drydock {
 namespace {
@@ -72,6 +73,7 @@ void Engine::with_root(std::string_view name, const std::function<void(int)>& us
         use(root.get());
         return;
     }
+    const VolumeParts parts(one->container.config.mounts, shared_place(one->container.id));
     const HeldRoot held(store_.directory(one->container.id));
     use(held.get());
 }

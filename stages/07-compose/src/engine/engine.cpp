@@ -23,6 +23,7 @@
 #include "engine/entry.hpp"
 #include "engine/exec_entry.hpp"
 #include "engine/image_defaults.hpp"
+#include "engine/swap_limit.hpp"
 
 namespace drydock {
 namespace {
@@ -103,6 +104,7 @@ std::string Engine::create(ContainerConfig config, const std::string& name) {
     try {
         container.config =
             with_image_defaults(std::move(config), *image, images_.config(*image), container.id);
+        limit_swap_by_memory(container.config.limits);
         prepare_isolation(container.config);
         take_mounts(container.config, *image);
         prepare_network(container.config);

@@ -174,6 +174,7 @@ std::vector<oci::Mount> oci_mounts(const std::vector<MountPoint>& mounts) {
             one.options = {mount.recursive ? "rbind" : "bind",
                            mount.propagation.empty() ? "rprivate" : mount.propagation};
         }
+        // With rbind it holds for what is mounted below, too.
         one.options.emplace_back(mount.writable ? "rw" : "ro");
         result.push_back(std::move(one));
     }

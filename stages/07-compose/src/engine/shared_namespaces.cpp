@@ -1,5 +1,5 @@
-// Containers that share a namespace with another container: its processes (--pid container:X), or
-// its shared memory (--ipc container:X).
+// What a container's bundle names and its start finds: namespaces of another container, whose
+// processes (--pid container:X) or shared memory (--ipc container:X) it has, and parts of volumes.
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -14,6 +14,7 @@
 #include "07-compose/engine/engine_error.hpp"
 
 #include "engine/entry.hpp"
+#include "engine/volume_parts.hpp"
 
 namespace drydock {
 namespace {
@@ -90,6 +91,14 @@ void Engine::put_shared_namespaces(const Container& container, ContainerOptions&
         bind_shared_memory(options, shared_place(*donor) / kSharedMemory);
     } else if (isolation.ipc_mode == "shareable") {
         bind_shared_memory(options, shared_place(container.id) / kSharedMemory);
+    }
+    const std::vector<MountPoint>& mounts = container.config.mounts;
+    for (std::size_t i = 0; i < mounts.size(); ++i) {
+        const auto seen =
+            std::ranges::find(options.mounts, mounts[i].destination, &oci::Mount::destination);
+        if (!mounts[i].subpath.empty() && seen != options.mounts.end()) {
+            seen->source = volume_part_place(shared_place(container.id), i);
+        }
     }
     if (!isolation.cgroup_parent.empty()) {
         options.cgroups_path = fs::path("/" + isolation.cgroup_parent) / container.id;

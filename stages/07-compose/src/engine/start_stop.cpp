@@ -28,6 +28,7 @@
 #include "engine/entry.hpp"
 #include "engine/exec_entry.hpp"
 #include "engine/restart_policy.hpp"
+#include "engine/volume_parts.hpp"
 
 namespace drydock {
 namespace {
@@ -124,6 +125,7 @@ void Engine::launch(const EntryPtr& one, bool by_policy) {
     try {
         std::filesystem::remove(request.bundle / "exit.json");
         share_namespaces(one);
+        const VolumeParts parts(one->container.config.mounts, shared_place(id));
         start_network(one);
         StartedContainer started = zygote_.start(std::move(request));
         networks_.started(id, started.pid, started.pidfd.get());

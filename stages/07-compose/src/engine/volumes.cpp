@@ -124,6 +124,7 @@ void Engine::take_mounts(ContainerConfig& config, const Image& image) {
             reserve_volumes({mount}, true);
         }
         mount.source = volume.source;
+        mount.copy_up = mount.copy_up && mount.subpath.empty();
         copy_up(images_, images_.unpack(image), mount);
     }
 }

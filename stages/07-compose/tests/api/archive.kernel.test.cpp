@@ -78,6 +78,29 @@ TEST_CASE("archive: goes into a container that was only made, and is there when 
     CHECK(file_in_tar(out.body, "sub/file") == "copied\n");
 }
 
+TEST_CASE("archive: belongs to whom it says, or, when asked so, to the container's user",
+          "[07][archive]") {
+    const TestDaemon daemon;
+    const drydock::TempDir files("drydock-files-");
+    std::ofstream(files.path() / "file") << "x";
+    const std::string tar = tar_of(files.path());
+    const auto owner = [&](const std::string& user, const std::string& query) {
+        const std::string id = daemon.create("true", {{"User", user}});
+        CHECK(put_archive(daemon, id, "path=/tmp" + query, tar).status == 200);
+        const drydock::TempDir out("drydock-out-");
+        std::ofstream(out.path() / "tar") << daemon.get(archive_query(id, "/tmp/file")).body;
+        const std::string line =
+            run_program({"tar", "--numeric-owner", "-tvf", out.path() / "tar"}).out;
+        CHECK(daemon.call("DELETE", "/containers/" + id).status == 204);
+        return line.substr(line.find(' ') + 1, line.find(' ', 11) - line.find(' ') - 1);
+    };
+    CHECK(owner("", "") == "7/8");
+    CHECK(owner("1000:100", "") == "7/8");
+    CHECK(owner("", "&copyUIDGID=true") == "7/8");
+    CHECK(owner("1000:100", "&copyUIDGID=true") == "1000/100");
+    CHECK(owner("nobody", "&copyUIDGID=1") != "7/8");
+}
+
 TEST_CASE("archive: every kind of file keeps what it is, in a container and in a volume after it",
           "[07][archive][volumes]") {
     const TestDaemon daemon;

@@ -56,8 +56,6 @@ TEST_CASE("create: what is not there yet is refused by its name, never left asid
     refused(R"({"HostConfig": {"DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}})");
     refused(R"({"HostConfig": {"StorageOpt": {"size": "1G"}}})");
     refused(R"({"HostConfig": {"UsernsMode": "private"}})");
-    refused(R"({"HostConfig": {"Mounts": [{"Type": "volume", "Source": "v", "Target": "/x",
-                "VolumeOptions": {"Subpath": "y"}}]}})");
     refused(R"({"HostConfig": {"LogConfig": {"Config": {"tag": "x"}}}})");
     CHECK_THROWS_WITH(
         read_create_body(json::parse(R"({"Image":"i","HostConfig":{"StorageOpt":{"size":"1"}}})")),

@@ -1,4 +1,5 @@
 // Volumes, binds and tmpfs, by the API and by the docker command line.
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -196,6 +197,93 @@ TEST_CASE("bind: what is mounted on the host later is seen with rslave only", "[
     const std::string mounts = drydock::read_file("/proc/" + std::to_string(pid) + "/mountinfo");
     CHECK_THAT(mounts, ContainsSubstring(" /mnt "));
     CHECK(daemon.get("/containers/" + id + "/json").json()["Mounts"][0]["Propagation"] == "rslave");
+}
+
+TEST_CASE("bind: read-only is what is mounted below it as well", "[07][volumes]") {
+    const TestDaemon daemon;
+    const drydock::TempDir host("drydock-bind-");
+    const fs::path below = host.path() / "below";
+    fs::create_directory(below);
+    REQUIRE(::mount("tmpfs", below.c_str(), "tmpfs", 0, "size=64k") == 0);
+    const std::string source = host.path();
+    const std::string script =
+        "echo x 2>/dev/null >/mnt/above && echo above; echo x 2>/dev/null >/mnt/below/file && echo "
+        "below; true";
+    const auto writes = [&](const json& options) {
+        return said(daemon, script,
+                    with_mount({{"Type", "bind"},
+                                {"Source", source},
+                                {"Target", "/mnt"},
+                                {"ReadOnly", true},
+                                {"BindOptions", options}}));
+    };
+    CHECK(said(daemon, script, with_binds({source + ":/mnt:ro"})).empty());
+    CHECK(writes(json::object()).empty());
+    CHECK(writes({{"ReadOnlyForceRecursive", true}}).empty());
+    CHECK(writes({{"NonRecursive", true}}).empty());
+    for (const json& wrong : {json{{"ReadOnlyForceRecursive", true}, {"NonRecursive", true}},
+                              json{{"ReadOnlyForceRecursive", "yes"}}}) {
+        CHECK(create_status(daemon, with_mount({{"Type", "bind"},
+                                                {"Source", source},
+                                                {"Target", "/mnt"},
+                                                {"ReadOnly", true},
+                                                {"BindOptions", wrong}})) == 400);
+    }
+    CHECK(create_status(daemon, with_mount({{"Type", "bind"},
+                                            {"Source", source},
+                                            {"Target", "/mnt"},
+                                            {"ReadOnly", true},
+                                            {"BindOptions", {{"ReadOnlyNonRecursive", true}}}})) ==
+          501);
+    CHECK(::umount2(below.c_str(), MNT_DETACH) == 0);
+}
+
+TEST_CASE("volume: a part of one is seen, and no link in it leads out of it", "[07][volumes]") {
+    const TestDaemon daemon;
+    const auto part = [](const std::string& subpath) {
+        return with_mount({{"Type", "volume"},
+                           {"Source", "data"},
+                           {"Target", "/part"},
+                           {"VolumeOptions", {{"Subpath", subpath}}}});
+    };
+    CHECK(said(daemon,
+               "mkdir -p /data/a/b; echo deep > /data/a/b/file; echo top > /data/file; "
+               "ln -s /etc /data/host; ln -s ../../../../.. /data/up; ln -s a/b /data/inside",
+               with_binds({"data:/data"}))
+              .empty());
+    CHECK(said(daemon, "ls /part; cat /part/file; echo new > /part/new", part("a/b")) ==
+          "file\ndeep\n");
+    CHECK(said(daemon, "cat /part/new", part("inside")) == "new\n");
+    CHECK(said(daemon, "cat /part", part("file")) == "top\n");
+    // "/etc" and "../.." of the volume's own: the first is not there, the second is its root.
+    CHECK(said(daemon, "ls /part/etc /part/file", part("up")).find("/part/file") !=
+          std::string::npos);
+    for (const char* missing : {"host", "none", "a/none"}) {
+        const std::string id = daemon.create("true", part(missing));
+        const Reply reply = daemon.call("POST", "/containers/" + id + "/start");
+        CHECK(reply.status == 500);
+        CHECK_THAT(reply.body, ContainsSubstring("volume data: its part"));
+        CHECK(daemon.state(id)["Running"] == false);
+    }
+    for (const char* wrong : {"/a", "../x", "a/../../x"}) {
+        CHECK(create_status(daemon, part(wrong)) == 400);
+    }
+    // A container that starts again, and cp into one that does not run, find it as well.
+    const std::string again = daemon.run("cat /part/file", part("a/b"));
+    static_cast<void>(daemon.wait(again));
+    CHECK(daemon.call("POST", "/containers/" + again + "/start").status == 204);
+    static_cast<void>(daemon.wait(again));
+    CHECK(daemon.logs(again) == "deep\ndeep\n");
+    CHECK_THAT(daemon.get("/containers/" + again + "/archive?path=/part/file").body,
+               ContainsSubstring("deep\n"));
+    CHECK(daemon.get("/containers/" + again + "/json").json()["Mounts"][0]["Name"] == "data");
+    // Nothing is left of how they got there.
+    CHECK_THAT(drydock::read_file("/proc/self/mountinfo"),
+               !ContainsSubstring(daemon.run_root().native() + "/shared"));
+    std::error_code nothing;
+    for (const auto& entry : fs::recursive_directory_iterator(daemon.run_root(), nothing)) {
+        CHECK_THAT(entry.path().native(), !ContainsSubstring("volume-"));
+    }
 }
 
 TEST_CASE("tmpfs: of the size and mode that was asked for", "[07][volumes]") {

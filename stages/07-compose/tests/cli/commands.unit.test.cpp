@@ -122,6 +122,62 @@ TEST_CASE("run: an image that is not here is pulled", "[07][cli][run]") {
     CHECK_THAT(daemon.requests().at(1), ContainsSubstring("fromImage=r%3A5000%2Fweb&tag=latest"));
 }
 
+TEST_CASE("run --pull, --platform: when an image is fetched, and for which machine",
+          "[07][cli][run]") {
+    StubDaemon::Table table = runs(0);
+    table.emplace_back("POST /v1.44/images/create", chunked({"{\"status\":\"Pulled\"}\n"}));
+    const StubDaemon always(table);
+    CHECK(call(always, {"run", "--pull", "always", "--platform", "linux/arm64", "web"}).status ==
+          0);
+    CHECK_THAT(always.requests().at(0),
+               ContainsSubstring("POST /v1.44/images/create?fromImage=web&tag=latest&platform="
+                                 "linux%2Farm64"));
+    CHECK_THAT(always.requests().at(1), ContainsSubstring("/create?platform=linux%2Farm64"));
+
+    const StubDaemon never({{"POST /v1.44/containers/create",
+                             response(404, R"({"message":"No such image: web:latest"})")}});
+    const Outcome refused = call(never, {"run", "--pull=never", "web"});
+    CHECK(refused.status == 125);
+    CHECK_THAT(refused.err, ContainsSubstring("image web: is not here, and --pull never"));
+    CHECK(never.requests().size() == 1);
+    CHECK(call(never, {"create", "--pull=never", "web"}).status == 125);
+
+    const StubDaemon nobody({});
+    const Outcome wrong = call(nobody, {"run", "--pull", "sometimes", "web"});
+    CHECK(wrong.status == 125);
+    CHECK_THAT(wrong.err, ContainsSubstring("expected always, missing or never"));
+    CHECK(nobody.requests().empty());
+}
+
+TEST_CASE("run -a: only those streams are asked for", "[07][cli][run]") {
+    const auto attach_of = [](std::vector<std::string> flags) {
+        const StubDaemon daemon(runs(3));
+        flags.insert(flags.begin(), "run");
+        flags.emplace_back("web");
+        const Outcome outcome = call(daemon, flags);
+        CHECK(outcome.status == 3);
+        return daemon.requests().at(2);
+    };
+    CHECK_THAT(attach_of({"-a", "stdout"}), ContainsSubstring("stdin=0&stdout=1&stderr=0"));
+    CHECK_THAT(attach_of({"-a", "STDERR", "-i"}), ContainsSubstring("stdin=0&stdout=0&stderr=1"));
+    CHECK_THAT(attach_of({"-a", "stdin", "-a", "stdout", "-i"}),
+               ContainsSubstring("stdin=1&stdout=1&stderr=0"));
+
+    const StubDaemon input(runs(3));
+    const Outcome only_input = call(input, {"run", "-i", "-a", "stdin", "web"});
+    CHECK(only_input.status == 0);
+    CHECK_THAT(only_input.out, Catch::Matchers::StartsWith("abc\n"));
+    CHECK_THAT(input.requests().at(0),
+               ContainsSubstring(R"("AttachStdin":true)") && !ContainsSubstring("AttachStdout"));
+
+    const StubDaemon nobody({});
+    CHECK_THAT(call(nobody, {"run", "-a", "stdout", "-d", "web"}).err,
+               ContainsSubstring("-d and -a"));
+    CHECK_THAT(call(nobody, {"run", "-a", "stdlog", "web"}).err,
+               ContainsSubstring("expected stdin, stdout or stderr"));
+    CHECK(nobody.requests().empty());
+}
+
 TEST_CASE("run -i: asks for an input that ends with ours", "[07][cli][run]") {
     const StubDaemon daemon(runs(0));
     CHECK(call(daemon, {"run", "-i", "web"}).status == 0);

@@ -14,7 +14,7 @@ using drydock::testing::OwnDaemon;
 namespace {
 
 /// Runs in a directory with a registry of "ann", "secret" at $R, and ends that.
-constexpr const char* kScript = R"(
+constexpr const char* kScript = R"sh(
 cd "$1"
 export DOCKER_CONFIG="$1/docker"
 drydock=$2
@@ -40,12 +40,24 @@ stat -c %a docker/config.json
 "$drydock" search --format '{{.Name}}' "$R/web" | sed "s|$R|R|"
 "$drydock" tags "$R/demo/web"
 "$drydock" manifest inspect "$R/demo/web:1" | grep -c '"layers"'
+printf 'FROM %s/demo/web:1\nLABEL a=b\n' "$R" >files/Dockerfile
+"$drydock" rmi "$R/demo/web:1" >/dev/null
+"$drydock" build -q -t built files >/dev/null; echo "build $?"
+ask() { curl -s --unix-socket "$DRYDOCK_RUN_ROOT/drydock.sock" -H "X-Registry-Auth: $1" \
+    "http://d/distribution/$R/demo/web:1/json"; }
+ask "$(printf '{"username":"ann","password":"secret"}' | base64 -w0)" >remote
+grep -o '"architecture":"[a-z0-9_]*","os":"linux"' remote | sed 's/:"[a-z0-9_]*",/,/'
+digest=$("$drydock" images --digests --format '{{.Repository}} {{.Digest}}' | grep "^$R/demo/web " | cut -d' ' -f2)
+grep -c "\"digest\":\"$digest\"" remote
+ask '' | cut -c1-11
+"$drydock" rmi built "$R/demo/web:1" >/dev/null
 "$drydock" logout "$R" | sed "s|$R|R|"
 "$drydock" logout "$R" | sed "s|$R|R|"
 "$drydock" push "$R/demo/web:1" >/dev/null 2>&1; echo "push after $?"
+"$drydock" build -q -t built files >/dev/null 2>&1; echo "build after $?"
 "$drydock" login -u ann "$R" </dev/null 2>&1 | grep -c 'non TTY'
 "$drydock" login --password-stdin "$R" </dev/null 2>&1 | grep -c 'Must provide --username'
-)";
+)sh";
 
 }  // namespace
 
@@ -60,6 +72,8 @@ TEST_CASE("login: credentials are checked, kept, and used until logout", "[07][c
         daemon.environment());
     CHECK(outcome.out ==
           "push before 1\nwrong 1\nLogin Succeeded\n600\npush 0\npull 0\nR/demo/web\n1\n1\n"
-          "Removing login credentials for R\nNot logged in to R\npush after 1\n1\n1\n");
+          "build 0\n\"architecture\",\"os\":\"linux\"\n1\n{\"message\":\n"
+          "Removing login credentials for R\nNot logged in to R\npush after 1\nbuild after "
+          "1\n1\n1\n");
     CHECK(outcome.err == "");
 }

@@ -44,6 +44,7 @@ TEST_CASE("create body: networks, ports and names stand where docker has them", 
     const NetworkSpec spec{.endpoints = {{"second", {.aliases = {"b"}}}},
                            .first = {.aliases = {"a"}, .ipv4 = "10.0.0.9"},
                            .publish = {"8080:80"},
+                           .links = {"db:store"},
                            .extra_hosts = {"x:1.1.1.1"}};
     put_networks(body, spec, "first");
     const json endpoints = body["NetworkingConfig"]["EndpointsConfig"];
@@ -51,6 +52,7 @@ TEST_CASE("create body: networks, ports and names stand where docker has them", 
     CHECK(endpoints["second"]["Aliases"][0] == "b");
     CHECK(body["ExposedPorts"].contains("80/tcp"));
     CHECK(body["HostConfig"]["PortBindings"]["80/tcp"][0]["HostPort"] == "8080");
+    CHECK(body["HostConfig"]["Links"][0] == "db:store");
     CHECK(body["HostConfig"]["ExtraHosts"][0] == "x:1.1.1.1");
 }
 

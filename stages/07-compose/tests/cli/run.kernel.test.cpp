@@ -165,6 +165,42 @@ TEST_CASE("run: Ctrl-C is the container's, it ends and nothing is left", "[07][c
     CHECK(call({"inspect", "interrupted"}).status == 1);
 }
 
+TEST_CASE("run, attach, start --sig-proxy=false: a signal ends the client, the container goes on",
+          "[07][cli][kernel]") {
+    const auto leaves = [](std::vector<std::string> arguments) {
+        Foreground run(arguments);
+        REQUIRE(run.prints("ready"));
+        run.child.signal(SIGINT);
+        return run.child.wait();
+    };
+    const auto runs = [] {
+        return call({"inspect", "-f", "{{.State.Running}}", "left"}).out == "true\n";
+    };
+    CHECK(leaves({"run", "--sig-proxy=false", "--name", "left", "drydock/base", "sh", "-c",
+                  "while :; do echo ready; sleep 0.05; done"}) == 130);
+    CHECK(runs());
+    CHECK(leaves({"attach", "--sig-proxy=false", "left"}) == 130);
+    CHECK(runs());
+    CHECK(call({"kill", "left"}).status == 0);
+    CHECK(call({"wait", "left"}).out == "137\n");
+    CHECK(leaves({"start", "-a", "--sig-proxy=false", "left"}) == 130);
+    CHECK(runs());
+    CHECK(call({"rm", "-f", "left"}).status == 0);
+}
+
+TEST_CASE("run -a: what of the container's streams is ours", "[07][cli][kernel]") {
+    const std::vector<std::string> both = {"drydock/base", "sh", "-c", "echo out; echo err >&2"};
+    const auto with = [&](std::vector<std::string> flags) {
+        flags.insert(flags.begin(), {"run", "--rm"});
+        flags.insert(flags.end(), both.begin(), both.end());
+        return call(flags);
+    };
+    CHECK(with({"-a", "stdout"}).out == "out\n");
+    CHECK_THAT(with({"-a", "stdout"}).err, !ContainsSubstring("err\n"));
+    CHECK(with({"-a", "stderr"}).out.empty());
+    CHECK(with({"-a", "stderr"}).err == "err\n");
+}
+
 TEST_CASE("run: the third Ctrl-C kills a container that does not listen", "[07][cli][kernel]") {
     Foreground run({"run", "--rm", "--name", "stubborn", "drydock/base", "sh", "-c",
                     "trap 'echo again' INT; echo ready; while :; do sleep 0.05; done"});

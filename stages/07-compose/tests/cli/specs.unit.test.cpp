@@ -45,6 +45,15 @@ TEST_CASE("run --mount: words become the API's mount", "[07][cli]") {
     CHECK(tmpfs["TmpfsOptions"]["Mode"] == 01770);
     CHECK(parse_mount("type=bind,src=here,dst=/x", "x")["Source"].get<std::string>().front() ==
           '/');
+    const auto recursive = [](const std::string& value) {
+        return parse_mount("type=bind,src=/x,dst=/y,bind-recursive=" + value, "x")["BindOptions"];
+    };
+    CHECK(recursive("disabled") == json{{"NonRecursive", true}});
+    CHECK(recursive("writable") == json{{"ReadOnlyNonRecursive", true}});
+    CHECK(recursive("readonly") == json{{"ReadOnlyForceRecursive", true}});
+    CHECK(recursive("enabled").is_null());
+    CHECK_THROWS_AS(recursive("deeply"), InputError);
+    CHECK(parse_mount("src=v,dst=/y,volume-subpath=a/b", "x")["VolumeOptions"]["Subpath"] == "a/b");
     CHECK_THROWS_AS(parse_mount("type=bind,src=/x", "x"), InputError);
     CHECK_THROWS_AS(parse_mount("dst=/x,colour=red", "x"), InputError);
 }

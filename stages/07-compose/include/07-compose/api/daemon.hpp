@@ -9,8 +9,10 @@ struct DaemonOptions {
     std::string host{};  ///< "unix:///path"; empty: drydock.sock in run_root
     std::filesystem::path data_root{};
     std::filesystem::path run_root{};
-    int outer = -1;       ///< rootless: a socket to who is outside of our namespaces (rootless.hpp)
-    bool no_nat = false;  ///< ports by proxies, as on kernels without nftables NAT
+    int outer = -1;  ///< rootless: a socket to who is outside of our namespaces (rootless.hpp)
+    unsigned downloads_at_once = 0;  ///< layers of each pull; 0: daemon.json's number, else 3
+    unsigned uploads_at_once = 0;    ///< layers of each push; 0: daemon.json's number, else 5
+    bool no_nat = false;             ///< ports by proxies, as on kernels without nftables NAT
 };
 
 /// /var/lib/drydock and /run/drydock; for who is not root, drydock in $XDG_DATA_HOME and in

@@ -37,9 +37,24 @@ struct HealthSpec {
 /// Nanoseconds of "1m30s", "500ms", "2h". @throws InputError
 std::int64_t parse_duration(std::string_view text, std::string_view where);
 
+/// When an image is fetched although, or because, it is here or is not.
+enum class PullPolicy { Missing, Always, Never };
+/// "always", "missing" ("" too) or "never". @throws InputError
+PullPolicy parse_pull_policy(std::string_view text, std::string_view where);
+
+/// Which of a container's streams a client has at its start.
+struct AttachedStreams {
+    bool in = false;
+    bool out = false;
+    bool err = false;
+};
+
 /// A container as a user asks for it, whether by flags or in a compose file.
 struct ContainerSpec {
     std::string image{};
+    std::string platform{};  ///< "linux/amd64"; "": this machine's
+    PullPolicy pull = PullPolicy::Missing;
+    bool quiet_pull = false;
     std::string name{};  ///< "" for one that the daemon makes up
     std::vector<std::string> command{};
     std::optional<std::vector<std::string>>
@@ -59,7 +74,8 @@ struct ContainerSpec {
     bool init = false;
     bool auto_remove = false;
     ConversationOptions streams{};  ///< -i and -t
-    bool stdin_once = false;        ///< its input ends with the first client that had it
+    AttachedStreams attached{};
+    bool stdin_once = false;  ///< its input ends with the first client that had it
     bool explain = false;
     std::vector<std::string> without{};
     RestartSpec restart{};
@@ -83,8 +99,10 @@ std::string create_body(const ContainerSpec& spec);
 /// @return its ID; nothing when its image is not here
 std::optional<std::string> try_create(const Engine& engine, const ContainerSpec& spec);
 /// Pulls, and tells on stderr why and how it goes on.
-void pull_missing_image(const Engine& engine, const std::string& image);
-/// Both: creates the container; an image that is not here is pulled first.
+/// @throws InputError when the spec says never
+void pull_missing_image(const Engine& engine, const ContainerSpec& spec);
+/// Both: creates the container; an image that is not here is pulled first, unless the spec says
+/// never.
 std::string create_container(const Engine& engine, const ContainerSpec& spec);
 
 /// Bytes of "256m", "1.5g", "512KiB", "1048576"; b, k, m, g, t are powers of 1024.

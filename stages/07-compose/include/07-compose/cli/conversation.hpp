@@ -26,6 +26,9 @@ class Conversation {
     /// False once the command's output has ended.
     [[nodiscard]] bool open() const noexcept { return open_; }
 
+    /// True once our standard input has ended and all of it is sent.
+    [[nodiscard]] bool input_ended() const noexcept { return !input_open_ && input_.empty(); }
+
     /// For poll(2): our standard input, -1 while nothing is to be read from it.
     [[nodiscard]] int input_fd() const;
     [[nodiscard]] int stream_fd() const { return open_ ? stream_.fd() : -1; }

@@ -59,11 +59,19 @@ class Engine {
     Exchange upload(const std::string& path, const Query& query,
                     const std::function<void(Exchange&)>& write_body,
                     const std::string& method = "POST") const;
+    /// upload() of what is to be built.
+    /// @param registry_config credentials for the registries of FROM (registry_config_header)
+    Exchange upload_build(const std::string& path, const Query& query,
+                          const std::function<void(Exchange&)>& write_body,
+                          const std::string& registry_config) const;
 
     /// Whether it answers /_ping.
     [[nodiscard]] bool answers() const;
 
   private:
+    [[nodiscard]] Exchange upload_request(const Request& request,
+                                          const std::function<void(Exchange&)>& write_body) const;
+
     Host host_;
 };
 

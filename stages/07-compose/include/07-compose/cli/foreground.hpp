@@ -13,6 +13,9 @@ struct Foreground {
     std::string id{};
     bool auto_remove = false;       ///< as it was created: then its end is when it is gone
     ConversationOptions streams{};  ///< as it was created
+    bool out = true;                ///< what it writes to its standard output is for us
+    bool err = true;                ///< and to its standard error
+    bool pass_signals = true;       ///< those that we get; false: they are for us alone
     std::string detach_keys{};      ///< as docker's --detach-keys has them; "": the default
     bool running = false;           ///< it runs already
     bool explain = false;           ///< print the steps of its start on stderr
@@ -24,8 +27,9 @@ Foreground foreground_of(const nlohmann::json& container);
 /// Starts the container and stays with it until it ends: what it writes goes to our stdout and
 /// stderr, what we read goes to it if it is interactive, the signals that we get go to it (the
 /// third SIGINT or SIGTERM becomes SIGKILL: a first process may ignore both). The detach keys leave
-/// it running.
-/// @return its exit status; 0 when it was left
+/// it running, as does a signal that is not passed on. Who gets none of its output stays until our
+/// input ends.
+/// @return its exit status; 0 when it was left, 128 + n by signal n
 /// @throws SetupError with exit status 125, 126 or 127 when it could not be started
 int run_in_foreground(const Engine& engine, const Foreground& container);
 

@@ -26,6 +26,7 @@ struct Request {
     std::string body{};
     std::string content_type = "application/json";  ///< of `body`, when there is one
     std::string registry_auth{};                    ///< X-Registry-Auth; empty: none
+    std::string registry_config{};                  ///< X-Registry-Config; empty: none
 };
 
 /// One request and its response on a connection of its own. Not reused: on a Unix socket a

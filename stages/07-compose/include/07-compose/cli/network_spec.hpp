@@ -25,6 +25,7 @@ struct NetworkSpec {
     std::vector<std::string> publish{};  ///< as for -p: "[IP:][HOST[-HOST]:]PORT[-PORT][/tcp]"
     std::vector<std::string> expose{};   ///< "80", "80/udp", "8000-8010"
     bool publish_all = false;
+    std::vector<std::string> links{};        ///< "container[:alias]"
     std::vector<std::string> extra_hosts{};  ///< "name:address"
     std::vector<std::string> dns{};
     std::vector<std::string> dns_search{};

@@ -33,6 +33,8 @@ nlohmann::json show_progress(Exchange& exchange, int fd, bool quiet);
 std::string stored_auth_for(const std::string& image);
 
 /// Pulls `reference` (POST /images/create) and shows how it goes on.
-void pull_image(const Engine& engine, const std::string& reference, int fd, bool quiet);
+/// @param platform "linux/amd64"; "": the daemon's
+void pull_image(const Engine& engine, const std::string& reference, int fd, bool quiet,
+                const std::string& platform = {});
 
 }  // namespace drydock::cli

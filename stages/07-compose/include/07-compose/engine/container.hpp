@@ -28,6 +28,7 @@ struct MountPoint {
     std::string type{};         ///< "bind", "volume", "tmpfs"
     std::string name{};         ///< of the volume; "" for a new one until the container is made
     std::string source{};       ///< where it is on the host; "" for a tmpfs
+    std::string subpath{};      ///< of a volume: the part of it that is seen; "": all of it
     std::string destination{};  ///< absolute, normal
     std::string mode{};         ///< as a client wrote it behind the destination: "ro", "z"
     std::string propagation{};  ///< of a bind: "rprivate", "rslave", …; "": rprivate

@@ -37,7 +37,9 @@ namespace drydock {
 struct EngineOptions {
     std::filesystem::path data_root{};
     std::filesystem::path run_root{};
-    bool use_nat = true;   ///< of the kernel, for containers' networks
+    bool use_nat = true;             ///< of the kernel, for containers' networks
+    unsigned downloads_at_once = 0;  ///< layers of a pull; 0: as TransferOptions says
+    unsigned uploads_at_once = 0;    ///< layers of a push
     BindPort bind_port{};  ///< how ports outside of our network namespace are taken; none: there
                            ///< are none
 };
