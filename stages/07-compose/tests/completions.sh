@@ -45,4 +45,26 @@ offers drydock rmi '' = demo/web:1
 unset DRYDOCK_HOST DOCKER_HOST
 export DRYDOCK_RUN_ROOT=$folder/nothing
 offers drydock stop '' =
+
+# fish and zsh ask the same list; what is not installed is not tried. offers_in SHELL WORDS... = WORD...
+export DRYDOCK_HOST=unix:///nowhere
+offers_in() {
+    local shell=$1 words=() got
+    shift
+    command -v "$shell" >/dev/null || return 0
+    while [ "$1" != = ]; do words+=("$1"); shift; done
+    shift
+    case $shell in
+        fish) got=$(fish --no-config -c 'source $argv[1]; complete -C "$argv[2]"' "$here/completions/drydock.fish" "${words[*]}") ;;
+        zsh) got=$(zsh -f -c 'source $1; shift; __drydock_offered "$@"' zsh "$here/completions/drydock.zsh" "${words[@]}") ;;
+    esac
+    got=$(printf '%s\n' "$got" | sort | tr '\n' ' ')
+    [ "$got" = "$* " ] || { printf '%s: "%s" offers "%s", not "%s"\n' "$shell" "${words[*]}" "$got" "$*"; failed=1; }
+}
+for shell in fish zsh; do
+    offers_in $shell drydock hist = history
+    offers_in $shell drydock run --cap- = --cap-add --cap-drop
+    offers_in $shell drydock stop w = web worker
+    offers_in $shell drydock run --network sh = shop_default
+done
 exit $failed

@@ -9,6 +9,7 @@
 #include "01-chroot/file.hpp"
 #include "07-compose/api/routes.hpp"
 #include "07-compose/engine/engine_error.hpp"
+#include "07-compose/engine/volume_store.hpp"
 
 #include "api/container_filters.hpp"
 #include "api/container_json.hpp"
@@ -66,6 +67,14 @@ void create(Call& call) {
     respond_json(call, 201, {{"Id", id}, {"Warnings", warnings}});
 }
 
+/// What it wrote, and that with its image.
+void put_sizes(json& object, const Container& container, Engine& engine) {
+    const auto written = disk_usage(engine.images().snapshots().active(container.id).upper);
+    const auto image = engine.images().find(container.config.image_id);
+    object["SizeRw"] = written;
+    object["SizeRootFs"] = written + (image ? image->size : 0);
+}
+
 void list_containers(Call& call) {
     const Filters filters = parse_container_filters(call.parameter("filters"));
     const long limit = call.number("limit").value_or(-1);
@@ -78,13 +87,21 @@ void list_containers(Call& call) {
                             });
         if (wanted && (limit <= 0 || result.size() < static_cast<std::size_t>(limit))) {
             result.push_back(list_json(container, call.engine));
+            if (call.flag("size")) {
+                put_sizes(result.back(), container, call.engine);
+            }
         }
     }
     respond_json(call, 200, result);
 }
 
 void inspect_container(Call& call) {
-    respond_json(call, 200, inspect_json(call.engine.find(call.name()), call.engine));
+    const Container container = call.engine.find(call.name());
+    json object = inspect_json(container, call.engine);
+    if (call.flag("size")) {
+        put_sizes(object, container, call.engine);
+    }
+    respond_json(call, 200, object);
 }
 
 void start(Call& call) {

@@ -16,6 +16,7 @@
 #include "01-chroot/error.hpp"
 #include "05-images/strict_json.hpp"
 #include "07-compose/engine/detach_keys.hpp"
+#include "07-compose/engine/signal_name.hpp"
 
 #include "api/body_member.hpp"
 #include "api/isolation_body.hpp"
@@ -294,6 +295,13 @@ ContainerConfig read_create_body(const json& body) {
     config.tty = flag_of(body, "Tty");
     config.open_stdin = flag_of(body, "OpenStdin");
     config.stdin_once = flag_of(body, "StdinOnce");
+    if (!config.stop_signal.empty()) {
+        static_cast<void>(parse_signal(config.stop_signal));
+    }
+    if (config.limits.memory_swap_bytes.value_or(-1) > 0 && !config.limits.memory_bytes) {
+        throw InputError(
+            "You should always set the Memory limit when using Memoryswap limit, see usage");
+    }
     std::tie(config.rows, config.columns) = read_console_size(host);
     read_log_options(host, config.log_limits);
     config.init = flag_of(host, "Init");

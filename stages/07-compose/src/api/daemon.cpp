@@ -18,6 +18,7 @@
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
 #include "01-chroot/signals.hpp"
+#include "03-cgroups/program_memory.hpp"
 #include "06-registry/http_server.hpp"
 #include "07-compose/api/rootless.hpp"
 #include "07-compose/api/routes.hpp"
@@ -120,6 +121,7 @@ int run_daemon(const DaemonOptions& options) {
     fmt::print("drydock-daemon: listening on {}, data root {}\n", server.addresses().front(),
                options.data_root.native());
     static_cast<void>(std::fflush(stdout));
+    release_program_pages();
     server.run();
     return 0;
 }

@@ -95,11 +95,20 @@ void Engine::reserve_volumes(const std::vector<MountPoint>& mounts, bool reserve
     }
 }
 
+Container Engine::find_lender(const std::string& name) const {
+    try {
+        return find(name);
+    } catch (const EngineError& e) {
+        // Not 404: at the creation that would mean that the image is missing, and clients pull it.
+        throw EngineError(Refusal::BadRequest, e.what());
+    }
+}
+
 void Engine::take_mounts(ContainerConfig& config, const Image& image) {
     std::vector<MountPoint> borrowed;
     for (const std::string& text : config.volumes_from) {
         const auto [name, writable] = split_volumes_from(text);
-        for (MountPoint mount : find(name).config.mounts) {
+        for (MountPoint mount : find_lender(name).config.mounts) {
             mount.writable = mount.writable && writable;
             mount.anonymous = false;
             mount.copy_up = false;

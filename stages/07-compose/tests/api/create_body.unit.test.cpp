@@ -54,6 +54,11 @@ TEST_CASE("create: what is not there yet is refused by its name, never left asid
         CHECK_THROWS_AS(read_create_body(parsed), drydock::NotImplemented);
     };
     refused(R"({"HostConfig": {"DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}})");
+    CHECK_THROWS_AS(read_create_body(json::parse(R"({"Image":"i","StopSignal":"NONSENSE"})")),
+                    drydock::InputError);
+    CHECK_THROWS_WITH(
+        read_create_body(json::parse(R"({"Image":"i","HostConfig":{"MemorySwap":67108864}})")),
+        ContainsSubstring("always set the Memory limit"));
     refused(R"({"HostConfig": {"StorageOpt": {"size": "1G"}}})");
     refused(R"({"HostConfig": {"UsernsMode": "private"}})");
     refused(R"({"HostConfig": {"LogConfig": {"Config": {"tag": "x"}}}})");

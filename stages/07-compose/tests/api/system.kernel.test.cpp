@@ -3,8 +3,10 @@
 #include <sys/utsname.h>
 
 #include <ctime>
+#include <fstream>
 
 #include "testing/catch.hpp"
+#include "testing/skip.hpp"
 
 #include "api/test_daemon.hpp"
 
@@ -43,10 +45,41 @@ TEST_CASE("daemon: errors are docker's JSON with docker's content type", "[07][a
     CHECK(daemon.get("/v1.99/info").status == 400);
     CHECK(daemon.get("/containers/nobody/json").json()["message"] == "No such container: nobody");
     CHECK(daemon.get("/images/nothing/json").json()["message"] == "No such image: nothing:latest");
-    CHECK(daemon.get("/distribution/x/json").status == 501);
-    CHECK(daemon.get("/distribution/x/json").json()["message"] == "not implemented: distribution");
+    CHECK(daemon.get("/session").status == 501);
+    CHECK(daemon.get("/session").json()["message"] ==
+          "not implemented: BuildKit; use DOCKER_BUILDKIT=0");
     CHECK(daemon.get("/networks/x").status == 404);
     CHECK(daemon.get("/services").status == 503);
+}
+
+TEST_CASE("daemon: one that waits holds less than 12 MiB", "[07][api]") {
+    if (drydock::testing::kSanitized) {
+        drydock::testing::skip_test("a program with sanitizers is larger");
+        return;
+    }
+    const TestDaemon daemon;
+    std::ifstream status("/proc/" + std::to_string(daemon.pid()) + "/status");
+    long resident_kib = 0;
+    for (std::string line; std::getline(status, line);) {
+        if (line.starts_with("VmRSS:")) {
+            resident_kib = std::stol(line.substr(6));
+        }
+    }
+    CHECK(resident_kib > 0);
+    CHECK(resident_kib < 12 * 1024);
+}
+
+TEST_CASE("ps -s, inspect -s: what a container wrote, and that with its image", "[07][ps]") {
+    const TestDaemon daemon;
+    const std::string id = daemon.run("head -c 300000 /dev/zero > /file");
+    CHECK(daemon.wait(id) == 0);
+    const json listed = daemon.get("/containers/json?all=1&size=1").json()[0];
+    const json inspected = daemon.get("/containers/" + id + "/json?size=1").json();
+    for (const json& one : {listed, inspected}) {
+        CHECK(one["SizeRw"] >= 300'000);
+        CHECK(one["SizeRootFs"] > one["SizeRw"]);
+    }
+    CHECK_FALSE(daemon.get("/containers/" + id + "/json").json().contains("SizeRw"));
 }
 
 TEST_CASE("daemon: version and info have what clients parse", "[07][api]") {

@@ -312,7 +312,7 @@ TEST_CASE("volumes-from: takes over the other's, read-only if so asked", "[07][v
     CHECK_THAT(
         said(daemon, "echo x > /data/file", {{"HostConfig", {{"VolumesFrom", {"first:ro"}}}}}),
         ContainsSubstring("Read-only file system"));
-    CHECK(create_status(daemon, {{"HostConfig", {{"VolumesFrom", {"nobody"}}}}}) == 404);
+    CHECK(create_status(daemon, {{"HostConfig", {{"VolumesFrom", {"nobody"}}}}}) == 400);
 }
 
 TEST_CASE("volume: type=none,o=bind is a directory of the host, other file systems are refused",

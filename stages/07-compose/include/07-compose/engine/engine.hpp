@@ -237,6 +237,7 @@ class Engine {
               std::map<std::string, std::string> attributes = {});
     bool await_end(const EntryPtr& entry, std::optional<std::chrono::milliseconds> timeout);
     void discard(const EntryPtr& entry, bool volumes);
+    [[nodiscard]] Container find_lender(const std::string& name) const;
     void take_mounts(ContainerConfig& config, const Image& image);
     void reserve_volumes(const std::vector<MountPoint>& mounts, bool reserve);
     void remove_anonymous_volumes(const std::vector<MountPoint>& mounts);
