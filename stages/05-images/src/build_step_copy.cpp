@@ -85,7 +85,8 @@ const CopyTree& Build::fetch(CopyPlan& plan, const Instruction& instruction,
                         "without / at its end",
                         url));
     }
-    const CopyTree& made = add_tree(plan, store_.data_root() / "tmp");
+    const std::filesystem::path temporary = store_.data_root() / "tmp";
+    const CopyTree& made = add_tree(plan, temporary);
     const std::string name = last.empty() ? "file" : checked_name(last, url);
     const UniqueFd fd = open_file(made.directory.path() / name, O_RDWR | O_CREAT | O_EXCL, 0600);
     const FetchedUrl fetched = request_.fetch_url(url, fd.get());
@@ -170,8 +171,9 @@ CopyPlan Build::plan_copy(BuildState& state, const Instruction& instruction) {
         const bool heredoc = !instruction.exec_form && heredoc_of(word, dockerfile().escape);
         plan_source(plan, instruction, heredoc ? word : expanded(word), tree, from.empty());
     }
+    const std::filesystem::path temporary = store_.data_root() / "tmp";
     for (const Heredoc& heredoc : instruction.heredocs) {
-        const CopyTree& made = add_tree(plan, store_.data_root() / "tmp");
+        const CopyTree& made = add_tree(plan, temporary);
         const std::string name = checked_name(heredoc.name, "heredoc");
         const UniqueFd fd =
             open_file(made.directory.path() / name, O_WRONLY | O_CREAT | O_EXCL, 0644);
