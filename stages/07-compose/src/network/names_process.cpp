@@ -1,6 +1,8 @@
 #include "07-compose/network/names_process.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 #include "01-chroot/check.hpp"
 #include "01-chroot/error.hpp"
@@ -82,11 +85,29 @@ void NamesProcess::start() {
     // Before it exists, so that it never sees a moment without anybody.
     check(connect() ? 0 : -1, "connect({})", socket_.native());
     pid_ = spawn_service("drydock-names", {}, listener.get());
+    let_go_ = false;
+}
+
+void NamesProcess::let_go() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (!connection_) {
+        return;
+    }
+    connection_ = UniqueFd();
+    let_go_ = true;
+    // It ends at once, and is waited for so that it does not stay as a zombie.
+    if (const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0))); pidfd) {
+        constexpr int kPatienceMs = 200;
+        pollfd end{pidfd.get(), POLLIN, 0};
+        if (::poll(&end, 1, kPatienceMs) == 1) {
+            ::waitpid(std::exchange(pid_, 0), nullptr, WNOHANG);
+        }
+    }
 }
 
 bool NamesProcess::tell(const std::string& message, std::span<const int> fds) {
     const std::lock_guard lock(mutex_);
-    if (connection_ || connect()) {
+    if (connection_ || (!let_go_ && connect())) {
         try {
             send_fd_message(connection_.get(), message, fds);
             return false;

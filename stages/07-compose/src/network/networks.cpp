@@ -21,6 +21,7 @@
 #include "05-images/runtime_config.hpp"
 #include "07-compose/engine/engine_error.hpp"
 #include "07-compose/network/bridge.hpp"
+#include "07-compose/network/etc_files.hpp"
 #include "07-compose/network/names_process.hpp"
 
 namespace drydock {
@@ -230,6 +231,10 @@ void Networks::remove(std::string_view name) {
           network.id);
     networks_.erase(network.id);
     leases_.erase(network.id);
+    if (std::ranges::none_of(networks_,
+                             [](const auto& one) { return has_names(one.second.name); })) {
+        names_->let_go();
+    }
 }
 
 const Network& Networks::found(std::string_view name) const {

@@ -128,6 +128,24 @@ class OutsideServer {
     std::thread thread_{};
 };
 
+TEST_CASE("names: who answers ends with the last network that has names, and is there again after",
+          "[07][network][dns][names]") {
+    if (!installed_or_skipped("dig")) {
+        return;
+    }
+    NetworkWorld world;
+    TestDaemon& daemon = world.daemon();
+    for (int round = 0; round < 3; ++round) {
+        make_shop(daemon);
+        const std::string store = daemon.run("sleep 100", member_of("shop"), "store");
+        CHECK_THAT(dig(network_of(daemon, store), "store"), ContainsSubstring("172."));
+        CHECK(count_in(world, "drydock-names") == 1);
+        CHECK(daemon.call("DELETE", "/containers/store?force=1").status == 204);
+        CHECK(daemon.call("DELETE", "/networks/shop").status == 204);
+        CHECK(soon([&] { return count_in(world, "drydock-names") == 0; }));
+    }
+}
+
 TEST_CASE("names: are answered while no daemon runs, and after", "[07][network][dns][names]") {
     if (!installed_or_skipped("dig")) {
         return;

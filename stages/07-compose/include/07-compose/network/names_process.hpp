@@ -24,6 +24,10 @@ class NamesProcess {
     /// @throws std::system_error, SetupError
     bool tell(const std::string& message, std::span<const int> fds = {});
 
+    /// Nobody is called by name any more: the process ends, if it serves nobody whom we do not
+    /// know. The next message starts another one.
+    void let_go() noexcept;
+
   private:
     bool connect();
     void start();
@@ -31,7 +35,8 @@ class NamesProcess {
     std::filesystem::path socket_;
     std::mutex mutex_{};
     UniqueFd connection_{};
-    pid_t pid_ = 0;  ///< of one that we started
+    pid_t pid_ = 0;        ///< of one that we started
+    bool let_go_ = false;  ///< what may still be at the socket is about to end
 };
 
 /// Sockets at 127.0.0.11, port 53, of a network namespace: UDP and TCP. Nothing when there are such
